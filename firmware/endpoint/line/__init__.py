@@ -1,0 +1,1 @@
+"""Payloads, coding, line phase and carrier arithmetic. Pure."""

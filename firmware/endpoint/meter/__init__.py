@@ -1,0 +1,1 @@
+"""The FOCUS AL: what to read and what it means. Pure."""

@@ -1,0 +1,1 @@
+"""Registers become steps, totals and records. Pure."""

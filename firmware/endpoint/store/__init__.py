@@ -1,0 +1,1 @@
+"""Power-fail-safe records on a block device that is passed in. Pure."""

@@ -1,0 +1,1 @@
+"""Rigs: module, meter, line and collector put together."""

@@ -1,0 +1,1 @@
+"""Find exactly one board and talk to it."""

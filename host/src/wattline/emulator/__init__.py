@@ -1,0 +1,1 @@
+"""An RP2040 with exact UART, PIO and flash, for running the real image."""

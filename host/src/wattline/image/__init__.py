@@ -1,0 +1,1 @@
+"""Sources, build, frozen manifest and UF2."""

@@ -1,0 +1,1 @@
+"""The power line: transmitter circuit, attenuation, mains, noise."""
