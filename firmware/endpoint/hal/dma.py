@@ -1,0 +1,30 @@
+"""What two drivers need of DMA rings: aligned memory and the channel fields."""
+
+from uctypes import addressof
+
+from micropython import const
+
+# DATA_SIZE code for 32-bit transfers (RP2040 datasheet, table 125).
+WORD = const(2)
+# TREQ_SEL code for "unpaced" (RP2040 datasheet 2.5.3).
+UNPACED = const(0x3F)
+
+
+def aligned_words(count):
+    """Return a writable memoryview of `count` 32-bit words, aligned to its own size.
+
+    A DMA ring wraps on address bits, so its memory must start at a multiple of its size;
+    `count` must be a power of two.
+    """
+    size = count * 4
+    memory = memoryview(bytearray(2 * size))
+    skip = -addressof(memory) % size
+    return memory[skip : skip + size]
+
+
+def ring_bits(count):
+    """Return RING_SIZE for a ring of `count` words (a power of two)."""
+    bits = 2
+    while 1 << bits < count * 4:
+        bits += 1
+    return bits

@@ -1,0 +1,43 @@
+"""A serial port as the optical and programming tasks use it: chunks, never single bytes."""
+
+from machine import UART, Pin
+from micropython import const
+
+# The driver's receive ring: four whole 64-byte packets with their acknowledgements.
+_RX_BYTES = const(512)
+_TX_BYTES = const(256)
+
+
+class SerialPort:
+    """One UART, 8N1. Context: task only.
+
+    Parameters
+    ----------
+    number, tx, rx : int
+        UART and GPIO numbers.
+    baud_bps : int
+        Bits per second.
+    """
+
+    def __init__(self, number, tx, rx, baud_bps):
+        self._uart = UART(
+            number, baud_bps, tx=Pin(tx), rx=Pin(rx), rxbuf=_RX_BYTES, txbuf=_TX_BYTES, timeout=0
+        )
+        self.baud_bps = baud_bps
+
+    def wire_ms(self, count):
+        """Return the time `count` characters take on the wire, rounded up to ms."""
+        return (count * 10000 + self.baud_bps - 1) // self.baud_bps
+
+    def write(self, view):
+        """Queue bytes; they leave in the background."""
+        self._uart.write(view)
+
+    def readinto(self, buffer):
+        """Read what has arrived; return the count (0 when nothing has)."""
+        return self._uart.readinto(buffer) or 0 if self._uart.any() else 0
+
+    def drain(self, buffer):
+        """Throw away whatever has arrived, into `buffer`."""
+        while self._uart.any():
+            self._uart.readinto(buffer)

@@ -1,0 +1,62 @@
+"""Settings: what is accepted, what is refused and by which name."""
+
+from endpoint.settings import SettingsError, check
+
+FORMS = ("2S", "2SE")
+GOOD = {"eid": 305419896, "form": "2S"}
+
+
+def _refused(**changes):
+    fields = dict(GOOD)
+    fields.update(changes)
+    try:
+        check(fields, FORMS)
+    except SettingsError as error:
+        return str(error)
+    return None
+
+
+def test_defaults_are_filled_in():
+    settings = check(GOOD, FORMS)
+    assert settings["poll_s"] == 60
+    assert settings["detent"] is True and settings["net"] is False
+    assert settings["profile"] == "bench" and settings["channel"] == 0
+
+
+def test_R21_multipliers_are_refused_by_name():
+    for name in ("ct", "pt", "kh", "multiplier", "ct_ratio"):
+        assert _refused(**{name: 40}) == name + " belongs in the meter, not in the module"
+
+
+def test_unknown_names_are_refused():
+    assert _refused(detnet=True) == "detnet is not a setting"
+
+
+def test_limits_name_the_field():
+    assert "eid" in _refused(eid=0)
+    assert "eid" in _refused(eid=True)
+    assert "poll_s" in _refused(poll_s=9)
+    assert "poll_s" in _refused(poll_s="60")
+    assert _refused(poll_s=10) is None
+
+
+def test_R65_detent_has_two_values_only():
+    assert "detent" in _refused(detent=2)
+
+
+def test_R77_net_needs_detent():
+    assert _refused(net=True, detent=False) == "net needs detent to be true"
+    assert _refused(net=True, detent=True) is None
+
+
+def test_R45_form_must_be_one_of_the_boards():
+    assert _refused(form="9S") == "form must be one of 2S, 2SE"
+    assert _refused(form=None) is not None
+
+
+def test_anything_but_an_object_is_refused():
+    try:
+        check([1, 2], FORMS)
+    except SettingsError:
+        return
+    raise AssertionError("a list was accepted")

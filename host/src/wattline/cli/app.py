@@ -1,0 +1,53 @@
+"""The root command: finds a sub-command by name and turns expected failures into one sentence."""
+
+import importlib
+import sys
+
+import cyclopts
+
+from wattline import __version__
+from wattline.errors import WattlineError
+
+# name -> one line for `wattline --help`; the code lives in wattline/cli/<name>.py and is
+# imported only when it is called, so that help and small commands start at once.
+COMMANDS = {
+    "bench": "The main job: emulated module, meter, line and collector, live.",
+    "benchmark": "Measure the emulator and the firmware.",
+    "collect": "Decode a recording of the line.",
+    "emulator": "Run a firmware image on the emulated board.",
+    "image": "Build and inspect firmware images.",
+    "line": "Synthesise the power line.",
+    "meter": "Serve a simulated FOCUS AL meter.",
+    "program": "Write settings into a module.",
+    "status": "Ask a module how it is.",
+}
+
+
+def build_app() -> cyclopts.App:
+    """Return the root application with every sub-command registered lazily."""
+    app = cyclopts.App(
+        name="wattline",
+        version=__version__,
+        help="Build, program, test and collect from the TS2 FOCUS AL compatible endpoint.",
+    )
+    for name, summary in COMMANDS.items():
+        app.command(f"wattline.cli.{name}:app", name=name, help=summary)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit code 2 for bad use, 1 for a failed run, 130 for Ctrl-C."""
+    try:
+        result = build_app()(arguments, result_action="return_value")
+    except WattlineError as error:
+        print(f"wattline: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("wattline: stopped", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def load(name: str) -> cyclopts.App:
+    """Return the application of one sub-command (for tests)."""
+    return importlib.import_module(f"wattline.cli.{name}").app
