@@ -167,9 +167,17 @@ class PrivateApt:
 
 _CAUSES = (
     (
-        ("Temporary failure resolving", "Could not resolve", "Could not connect", "Unable to connect",
-         "Connection timed out", "connection timed out", "Connection failed", "Network is unreachable",
-         "Cannot initiate the connection"),
+        (
+            "Temporary failure resolving",
+            "Could not resolve",
+            "Could not connect",
+            "Unable to connect",
+            "Connection timed out",
+            "connection timed out",
+            "Connection failed",
+            "Network is unreachable",
+            "Cannot initiate the connection",
+        ),
         "the package mirror cannot be reached: check the network or apt's proxy settings, then run "
         "the same command again; what is there already is kept",
     ),
@@ -179,8 +187,13 @@ _CAUSES = (
         "debian-archive-keyring, then run the same command again",
     ),
     (
-        ("Hash Sum mismatch", "unexpected size", "File is corrupted", "Connection closed prematurely",
-         "Error reading from server"),
+        (
+            "Hash Sum mismatch",
+            "unexpected size",
+            "File is corrupted",
+            "Connection closed prematurely",
+            "Error reading from server",
+        ),
         "a download arrived broken and was thrown away: run the same command again; if it happens "
         "again, the mirror or a proxy on the way is at fault",
     ),

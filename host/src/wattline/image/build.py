@@ -311,8 +311,6 @@ class _Builder:
         follow: Callable[[str], None] | None = None,
     ) -> None:
         try:
-            run(
-                command, root=self._root, environment=environment, log=self._log, follow=follow
-            )
+            run(command, root=self._root, environment=environment, log=self._log, follow=follow)
         except ProgramFailed as error:
             raise RunError(f"{error} (whole log: {self._log})") from error

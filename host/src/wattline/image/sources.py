@@ -55,7 +55,9 @@ def fetch(root: Path, stages: Stages) -> Sources:
         with cache.complete_folder(folder) as fresh:
             inputs = _fetch_into(fresh, stages)
             cache.write_json(fresh / "inputs.json", inputs)
-    original = next(name for name in inputs if name.startswith("micropython_") and ".orig." in name)
+    original = next(
+        name for name in inputs if name.startswith("micropython_") and ".orig." in name
+    )
     version = "v" + original.removeprefix("micropython_").split("+")[0].split(".orig")[0]
     return Sources(folder / "micropython", version, inputs)
 
