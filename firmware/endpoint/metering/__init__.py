@@ -10,7 +10,7 @@ class UnsupportedForm(MeteringError):
 
 
 class VoltageNeeded(MeteringError):
-    """This meter form exists for more than one voltage."""
+    """The meter form exists for more than one voltage."""
 
 
 class NotADetent(MeteringError):

@@ -1,7 +1,7 @@
 """The metering engine: reads of the meter in, the endpoint's own totals out.
 
-Every total is an opening value plus credited steps, so that the sums can be checked:
-`billed_wh = opening + forward_wh + counted_reverse_wh`, `net_wh = opening + forward_wh - reverse_wh`.
+Every total is an opening value plus credited steps, so that the sums can be checked: what is
+billed is opening + forward + counted reverse, net is its own opening + forward - reverse.
 
 Context: one task. Integers only: Wh and s.
 """
@@ -252,7 +252,7 @@ class Engine:
         if not self.detent:
             self.counted_reverse_wh += self.reverse_step_wh
         credited_wh = self.total_wh - before_wh
-        self.is_good = SUSPECT not in (forward, reverse)
+        self.is_good = forward != SUSPECT and reverse != SUSPECT
         if self.is_good:
             self._apply_pending()
         return credited_wh
