@@ -7,6 +7,8 @@ a file system returns them.
 import os
 
 include("$(MPY_DIR)/extmod/asyncio")
+# The port's own start-up code stays out: it formats a flash that does not mount.
+module("rp2.py", base_path="$(PORT_DIR)/modules")
 
 
 def freeze_folder(base, folder):
