@@ -102,11 +102,17 @@ def build(
 
 
 def build_twice(board: str, *, micropython: Path | None = None) -> list[str]:
-    """Build one image twice from nothing, in folders of different depth; return both SHA-256."""
+    """Build one image twice from nothing, in folders of different depth; return both SHA-256.
+
+    Raises
+    ------
+    RunError
+        The inputs changed between the two builds.
+    """
     boards.folder(board)
     root = paths.cache_root()
     with tempfile.TemporaryDirectory(prefix="wattline-") as folder:
-        hashes = []
+        reports = []
         for place in ("first", "the/second"):
             fresh = Path(folder) / place
             fresh.mkdir(parents=True)
@@ -116,8 +122,10 @@ def build_twice(board: str, *, micropython: Path | None = None) -> list[str]:
                     tree = sources.fetch(root, stages).tree.parent
                 (fresh / tree.name).symlink_to(tree)
             image = build(board, micropython=micropython, root=fresh, target=fresh / "image")
-            hashes.append(image.report["sha256"])
-        return hashes
+            reports.append(image.report)
+    if reports[0]["build_id"] != reports[1]["build_id"]:
+        raise RunError("the sources changed while the two images were built: run it again")
+    return [report["sha256"] for report in reports]
 
 
 def _is_current(image: Path, report: dict | None, identity: Identity) -> bool:
