@@ -1,0 +1,103 @@
+"""wattline bench: the main job."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import cyclopts
+from cyclopts import Parameter
+from rich.console import Console
+
+from wattline.bench.options import Options
+from wattline.bench.report import write_report
+from wattline.bench.run import run_bench
+from wattline.bench.view import frames_table
+from wattline.errors import WattlineError
+from wattline.image.build import build_image
+
+app = cyclopts.App(
+    name="bench",
+    help="Run the real image on an emulated module between a simulated meter and a simulated "
+    "line, listen with the collector, and compare what arrives with the meter's own register.",
+)
+
+REPORT = Path("build/bench/report.html")
+
+
+@app.default
+def run(
+    *,
+    minutes: float = 5.5,
+    load: Literal["house", "steady", "solar", "commercial"] = "house",
+    noise: str = "8",
+    seed: int = 1,
+    form: str | None = None,
+    detent: bool = True,
+    cuts: int = 0,
+    poll_s: int = 60,
+    board: str = "FASY_0624_0004",
+    micropython: Path | None = None,
+    report: Path = REPORT,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """Exit code 0: every reading agrees with the meter; 1: something disagrees; 2: bad use.
+
+    Parameters
+    ----------
+    minutes
+        Simulated minutes; 5.5 cover five polls and more than ten frames.
+    load
+        Load profile of the meter.
+    noise
+        Noise on the line as Eb/N0 in dB, or "off".
+    seed
+        Seed of the line and the load; the same seed gives the same run.
+    form
+        Meter form; without it the board's first (2S at 240 V, 1S at 120 V).
+    detent
+        Forward energy only; --no-detent adds reverse energy.
+    cuts
+        Cut the module's power this often at random moments.
+    poll_s
+        Seconds between two reads of the meter.
+    board
+        Board whose image runs.
+    micropython
+        MicroPython checkout to build from instead of the pinned sources.
+    report
+        Where the HTML report goes.
+    as_json
+        Print the whole record as JSON on standard output instead of live view and table.
+    """
+    console = Console(stderr=as_json)
+    options = Options.checked(
+        minutes=minutes,
+        load=load,
+        noise=noise,
+        seed=seed,
+        form=form,
+        detent=detent,
+        cuts=cuts,
+        poll_s=poll_s,
+        board=board,
+    )
+    image = build_image(board, micropython=micropython)
+    record = run_bench(options, image, console)
+    try:
+        write_report(record, report)
+    except OSError as error:
+        raise WattlineError(f"cannot write {report} ({error}); choose another --report") from error
+    if as_json:
+        json.dump(record.to_json(), sys.stdout, indent=1)
+        print()
+    else:
+        console.print(frames_table(record))
+        for problem in record.problems:
+            console.print(f"[bold red]{problem}[/]")
+        console.print(
+            f"{record.simulated_s:.0f} s simulated in {record.host_s:.0f} s; {len(record.polls)} polls, "
+            f"{len(record.verdicts)} frames, {len(record.disagreements)} disagree; report: {report}",
+            highlight=False,
+        )
+    return 0 if record.passed else 1
