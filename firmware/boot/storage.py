@@ -53,8 +53,8 @@ def mount(device, vfs):
         if not is_blank(device):
             state = REFUSED
             reason = (
-                "The file system does not mount (error %d) and the flash is not blank, so it was "
-                "left as it is; save what you need, then format it." % error.errno
+                "The file system does not mount (error %s) and the flash is not blank, so it was "
+                "left as it is; save what you need, then format it." % error.args[0]
             )
             return
         format(device, vfs)
