@@ -9,9 +9,7 @@ from endpoint.optical.device import C1218Device, Tables
 from endpoint.optical.kernels import checksum, crc16
 from endpoint.optical.packet import NO_ACK
 
-ST0 = unhexlify(
-    "020a8854455354020010100100070102000100ab99e198031690010906a000000000040001"
-)
+ST0 = unhexlify("020a8854455354020010100100070102000100ab99e198031690010906a000000000040001")
 
 
 class VectorTables(Tables):

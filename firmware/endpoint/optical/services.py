@@ -62,9 +62,7 @@ def write_request(table, data):
 
 def write_offset_request(table, offset, data):
     """Return a write of `data` into `table` from `offset`."""
-    head = struct.pack(
-        ">BHBHH", WRITE_OFFSET, table, offset >> 16, offset & 0xFFFF, len(data)
-    )
+    head = struct.pack(">BHBHH", WRITE_OFFSET, table, offset >> 16, offset & 0xFFFF, len(data))
     return head + _sealed(data)
 
 
@@ -80,10 +78,7 @@ def security_request(password, pad=b"\x00"):
 
 def negotiate_request(packet_bytes, packets, baud_codes=b""):
     """Return an offer of packet size, number of packets and baud codes (none: keep the rate)."""
-    return (
-        struct.pack(">BHB", NEGOTIATE + len(baud_codes), packet_bytes, packets)
-        + baud_codes
-    )
+    return struct.pack(">BHB", NEGOTIATE + len(baud_codes), packet_bytes, packets) + baud_codes
 
 
 def wait_request(seconds):

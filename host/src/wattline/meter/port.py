@@ -1,0 +1,85 @@
+"""The simulated meter's optical port: bytes with times in, bytes with times out.
+
+It knows neither the emulator nor a serial line: whoever owns the wire passes two functions.
+"""
+
+from wattline.meter.faults import Faults
+
+TURNAROUND_NS = 175_000  # shortest silence before answering in the other direction
+_NS_PER_MS = 1_000_000
+
+
+class MeterPort:
+    """Connects a `FocusAL` to a wire.
+
+    Parameters
+    ----------
+    meter : FocusAL
+    send : callable(bytes, int)
+        Takes bytes and the time in ns at which the first start bit may begin.
+    schedule : callable(int, callable(int))
+        Calls the function with the time, at or after the given time in ns.
+    turnaround_ns : int
+        Silence before an answer.
+    faults : Faults or None
+        What the wire does to the bytes, both ways.
+    log : callable(str, bytes, int) or None
+        Sees the direction (``C`` from the client, ``M`` from the meter), bytes and time.
+    """
+
+    def __init__(self, meter, send, schedule, turnaround_ns=TURNAROUND_NS, faults=None, log=None):
+        self.meter = meter
+        self._send = send
+        self._schedule = schedule
+        self._turnaround_ns = turnaround_ns
+        self._faults = faults or Faults()
+        self._log = log
+        self._wake_ns = None
+
+    def on_byte(self, value, t_ns):
+        """Take one byte whose stop bit ended at `t_ns`."""
+        self.on_bytes(bytes([value]), t_ns)
+
+    def on_bytes(self, data, t_ns):
+        """Take bytes that had all arrived at `t_ns`."""
+        if not self.meter.is_lit(t_ns):
+            return
+        for part, delay_ns in self._faults.apply(data):
+            if delay_ns:
+                self._schedule(t_ns + delay_ns, lambda now_ns, late=part: self._take(late, now_ns))
+            else:
+                self._take(part, t_ns)
+
+    def _take(self, data, t_ns):
+        if self._log:
+            self._log("C", data, t_ns)
+        device = self.meter.device
+        self.meter.now_ns = t_ns
+        now_ms = t_ns // _NS_PER_MS
+        device.tick(now_ms)
+        device.feed(data, len(data), now_ms)
+        self._flush(t_ns)
+
+    def _on_time(self, t_ns):
+        self._wake_ns = None
+        if self.meter.is_lit(t_ns):
+            self.meter.now_ns = t_ns
+            self.meter.device.tick(t_ns // _NS_PER_MS)
+            self._flush(t_ns)
+
+    def _flush(self, t_ns):
+        device = self.meter.device
+        if device.tx_count:
+            data = bytes(device.tx[: device.tx_count])
+            at_ns = t_ns + self._turnaround_ns
+            device.sent(at_ns // _NS_PER_MS)
+            for part, delay_ns in self._faults.apply(data):
+                if self._log:
+                    self._log("M", part, at_ns + delay_ns)
+                self._send(part, at_ns + delay_ns)
+        due_ms = device.deadline_ms
+        if due_ms is not None:
+            due_ns = max(due_ms * _NS_PER_MS, t_ns + 1)
+            if self._wake_ns is None or due_ns < self._wake_ns:
+                self._wake_ns = due_ns
+                self._schedule(due_ns, self._on_time)
