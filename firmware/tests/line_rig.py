@@ -1,0 +1,97 @@
+"""The chip around `endpoint.line`: stamps from a line phase, a ring played by a gate.
+
+The rig calls like the task on the module does: every 66 ms it hands over the new stamps and
+lets the carrier fill the ring to 200 ms ahead.
+"""
+
+from array import array
+
+from endpoint.line.uplink import Uplink
+
+RING_WORDS = 512
+TASK_US = 66000
+LEAD_US = 200000
+TIMER_MASK = 0xFFFFFFFF
+
+
+def steady(frequency_hz):
+    """Return crossing(k), the time in us at which half-cycle k begins, for a steady line."""
+    half_us = 500000.0 / frequency_hz
+    return lambda k: k * half_us
+
+
+class Rig:
+    """One endpoint on one line.
+
+    Parameters
+    ----------
+    crossing : callable
+        ``crossing(k)`` is the time (us, float) of zero crossing k; even ones rise. None
+        leaves the edge out.
+    profile, channel, eid, source
+        As for `Uplink`.
+    timer_us : int
+        What the 32-bit timer shows at time 0.
+    """
+
+    def __init__(self, crossing, profile, channel, source, eid=0x1234ABCD, timer_us=0):
+        self.crossing = crossing
+        self.ring = bytearray(4 * RING_WORDS)
+        self.uplink = Uplink(eid, profile, channel, source, self.ring)
+        self.uplink.carrier.start(timer_us & TIMER_MASK)
+        self.timer_us = timer_us
+        self.now_us = 0
+        self.played_us = 0
+        self.words = []
+        self.locked_us = None
+        self._ends = []
+        self._at = 0
+        self._k = 0
+        self._early = []
+
+    def run(self, duration_us):
+        """Advance; the words that were written are in `words` as (low_us, high_us)."""
+        end = self.now_us + duration_us
+        while self.now_us < end:
+            self.now_us += TASK_US
+            stamps = self._stamps()
+            loop = self.uplink.loop
+            loop.feed(stamps, len(stamps))
+            if self.locked_us is None and loop.locked:
+                self.locked_us = self.now_us
+            self._fill()
+
+    def _stamps(self):
+        stamps = array("I")
+        while True:
+            at = self.crossing(self._k)
+            if at is not None and at > self.now_us:
+                return stamps
+            if at is not None:
+                stamps.append((int(at) + self.timer_us) & TIMER_MASK)
+            self._k += 1
+
+    def _fill(self):
+        while self._ends and self._ends[0] <= self.now_us:
+            self._ends.pop(0)
+        until = (self.now_us + LEAD_US + self.timer_us) & TIMER_MASK
+        written = self.uplink.carrier.fill(RING_WORDS - len(self._ends), until)
+        for _ in range(written):
+            word = int.from_bytes(self.ring[4 * self._at : 4 * self._at + 4], "little")
+            self._at = (self._at + 1) % RING_WORDS
+            low, high = (word & 0xFFFF) + 3, (word >> 16) + 1
+            self.words.append((low, high))
+            self.played_us += low + high
+            self._ends.append(self.played_us)
+
+    def edges(self):
+        """Return the pin's edges as (us, level), the 1 us marks of silence left out."""
+        edges = []
+        at = 0
+        for low, high in self.words:
+            at += low
+            if high > 1:
+                edges.append((at, 1))
+                edges.append((at + high, 0))
+            at += high
+        return edges
