@@ -182,3 +182,14 @@ def test_profile_refuses_channels_that_do_not_exist():
         assert _raises(ChannelError, BENCH.check, n)
     for n in (25, 27, 65, 67):
         BENCH.check(n)
+
+
+def test_first_channel_exists_and_spreads():
+    for profile in (BENCH, FIELD):
+        seen = {}
+        for eid in range(0x10000000, 0x10000000 + 660):
+            n = profile.first_channel(eid)
+            assert profile.is_join(n)
+            seen[n] = seen.get(n, 0) + 1
+        assert max(seen.values()) <= 2 * 660 // len(seen)
+        assert len(seen) == (33 if profile is BENCH else 132)
