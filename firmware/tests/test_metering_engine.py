@@ -321,6 +321,16 @@ def test_X6_replacement():
     assert bench.events() == [(PRESET, 44_101_200, 4_200)]
 
 
+def test_X6_the_identity_is_copied():
+    bench = Bench()
+    bench.serial = bytearray(_METER)
+    bench.read(44_100_000)
+    bench.serial[0] += 1
+    assert bench.read(3_000) == 0
+    assert bench.engine.old_serial == _METER
+    assert bench.engine.meter_changes == 1
+
+
 def test_X7_a_repeat_is_not_a_read():
     bench = Bench()
     bench.read(109_554_016, stamp=17)

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from endpoint.metering import NetNeedsDetent
 from endpoint.metering.engine import RECORD_BYTES, Engine
 from endpoint.metering.register import ACCEPTED, MODULUS_WH, Register
 from endpoint.store.journal import Journal
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 _FLASH = runpy.run_path(
     str(Path(__file__).parents[2] / "firmware" / "tests" / "flash_model.py"),
@@ -36,7 +37,7 @@ class Mismatch(AssertionError):
 
 @dataclass
 class Book:
-    """What the endpoint owes, in Wh, from true energy: `seen` is where its last good read stood."""
+    """What the endpoint owes, in Wh; `seen` is where true energy stood at its last good read."""
 
     detent: bool
     net: bool
@@ -278,6 +279,21 @@ def test_R12_accumulator_is_the_sum_of_register_steps(history, at, mode):
 def test_R12_a_thousand_power_cuts():
     cuts = sum(live(history, at=at).cuts for history, at in random_histories(350))
     assert cuts > 1_000
+
+
+@pytest.mark.soak
+def test_R12_a_million_polls_with_a_thousand_power_cuts():
+    dice = random.Random(12)
+    world = World(at=99_000_000)
+    for number in range(1_000_000):
+        world.use(dice.randrange(_BIG), dice.randrange(_BIG), 60)
+        if number % 500 == 499:
+            world.cut_poll(1 + dice.randrange(2), dice.randrange(len(TEARS)), number)
+        else:
+            world.poll()
+            world.check()
+    assert world.cuts >= 1_000
+    assert world.book.forward > 5 * MODULUS_WH
 
 
 class EveryReadIsBelieved(Engine):

@@ -212,7 +212,7 @@ class Engine:
         self.forward.start(forward_wh)
         self.reverse.start(reverse_wh)
         self.is_good = True
-        self.old_serial, self.serial = self.serial, serial
+        self.old_serial, self.serial = self.serial, bytes(serial)  # the caller's buffer may change
         if self._is_started:
             self.meter_changes += 1
             self.events.put(METER_CHANGED, old_wh, self.forward.baseline_wh)

@@ -15,7 +15,8 @@ from micropython import const
 
 from endpoint.store import TooLong, TooSmall, Unreadable, WornOut
 
-# rp2.Flash and the W25Q16JV behind it: erase 4096 bytes, program 256 (datasheet, 8.2.13, 8.2.17).
+# rp2.Flash and the W25Q16JV behind it: erase 4096 bytes, program 256 (datasheet, sector erase
+# and page program).
 _BLOCK_BYTES = const(4096)
 _PAGE_BYTES = const(256)
 _PAGES = const(16)
