@@ -109,6 +109,17 @@ class Profile:
         Identities spread evenly over the join sub-band, neighbours far apart.
         """
         offsets = self.join_offsets or self.last_offset - self.first_offset + 1
+        # Fibonacci hashing on 16 bits: consecutive serial numbers must not collide.
+        mixed = ((eid ^ eid >> 16) & 0xFFFF) * 40503 & 0xFFFF
+        place = mixed * GAPS * offsets >> 16
+        return self.channel(FIRST_GAP + place // offsets, self.first_offset + place % offsets)
+
+    def first_channel(self, eid):
+        """Return the channel on which an endpoint without an assignment joins.
+
+        Identities spread evenly over the join sub-band, neighbours far apart.
+        """
+        offsets = self.join_offsets or self.last_offset - self.first_offset + 1
         # Knuth's multiplicative hash on 16 bits: consecutive serial numbers must not collide.
         place = ((eid & 0xFFFF) * 40503 + (eid >> 16)) % (GAPS * offsets)
         return self.channel(FIRST_GAP + place // offsets, self.first_offset + place % offsets)
