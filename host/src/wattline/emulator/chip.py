@@ -5,12 +5,12 @@ from rp2040py.irq import IRQ
 from rp2040py.peripherals.dma import DREQChannel
 from rp2040py.peripherals.uart import IUARTDMAChannels
 from rp2040py.peripherals.watchdog import CTRL, FORCE, TRIGGER, RPWatchdog
-from rp2040py.rp2040 import RP2040
 from rp2040py.utils.logging import ConsoleLogger, LogLevel
 
 from wattline.emulator.adc import Adc
 from wattline.emulator.dma import Dma
 from wattline.emulator.flash import FlashChip
+from wattline.emulator.native import bare_chip
 from wattline.emulator.pio import PioBlock
 from wattline.emulator.pl011 import Pl011
 from wattline.emulator.sio import Sio
@@ -43,7 +43,7 @@ def build_chip(wait):
     wait : callable
         ``wait(until_ns)`` lets simulated time pass; for the flash chip.
     """
-    chip = RP2040()
+    chip = bare_chip()
     chip.load_bootrom(BOOTROM_B1)
     chip.logger = ConsoleLogger(LogLevel.ERROR)
     for block in (chip.dma, chip.timer, chip.adc, chip.watchdog, *chip.uart, *chip.pio):

@@ -5,13 +5,13 @@ same calls give the same cycles and the same edges every time.
 """
 
 from rp2040py.device.load_flash import load_uf2
-from rp2040py.execute_batch import execute_batch
 from rp2040py.memory_map import FLASH_START_ADDRESS
 from rp2040py.peripherals.vreg_and_chip_reset import HAD_POR, HAD_RUN
 
 from wattline.emulator.chip import build_chip
 from wattline.emulator.console import UsbConsole
 from wattline.emulator.gpio import Gpio
+from wattline.emulator.native import RunLoop
 from wattline.emulator.repl import RawRepl
 
 CLOCK_HZ = 125_000_000
@@ -19,36 +19,6 @@ _CYCLE_NS = 1_000_000_000 // CLOCK_HZ
 _FLASH_BYTES = 2 * 1024 * 1024
 _PINS = 30
 _DECAYED = 0xA5  # what memory holds after a power cut: nothing that anybody stored
-
-
-class _Loop:
-    """What the native run loop of rp2040py wants to see of a simulator.
-
-    The loop fetches `rp2040.pio` once and steps those blocks itself after every instruction.
-    Ours run from alarms, so it shall find none; whoever looks later needs them back. The loop's
-    first look at `stopped` comes right after it fetched them, and finds no such attribute.
-    """
-
-    def __init__(self, chip):
-        self.rp2040 = chip
-        self.clock = chip.clock
-        self._blocks = chip.pio
-
-    def __getattr__(self, name):
-        if name != "stopped":
-            raise AttributeError(name)
-        self.rp2040.pio = self._blocks
-        self.stopped = False
-        return False
-
-    def run(self):
-        """Run a stretch: until `stopped` is set, or a few milliseconds of the host's time."""
-        self.__dict__.pop("stopped", None)
-        self.rp2040.pio = ()
-        try:
-            execute_batch(self, 1)
-        finally:
-            self.rp2040.pio = self._blocks
 
 
 class Module:
@@ -75,7 +45,7 @@ class Module:
     def __init__(self, image, flash=None):
         self._chip = build_chip(self._wait)
         self._clock = self._chip.clock
-        self._chip.simulator = self._loop = _Loop(self._chip)
+        self._chip.simulator = self._loop = RunLoop(self._chip)
         self._stop_alarm = self._clock.create_alarm(self._stop_now)
         self._stop_ns = 0
         self._stopped = False
