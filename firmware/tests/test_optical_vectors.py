@@ -3,6 +3,7 @@
 from binascii import hexlify, unhexlify
 
 import optical_vectors as vectors
+
 from endpoint.optical import services
 from endpoint.optical.client import C1218Client
 from endpoint.optical.device import C1218Device, Tables

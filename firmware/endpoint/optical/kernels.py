@@ -14,7 +14,7 @@ def crc16(buffer, count: int) -> int:
     The register moves by one byte per step without a table: 512 bytes of RAM would buy
     less than a tenth of a millisecond per packet.
     """
-    p = ptr8(buffer)  # noqa: F821
+    p = ptr8(buffer)
     crc = 0xFFFF
     i = 0
     while i < count:
@@ -28,7 +28,7 @@ def crc16(buffer, count: int) -> int:
 @micropython.viper
 def checksum(buffer, start: int, count: int) -> int:
     """Return the two's complement of the 8-bit sum of `count` bytes from `start`."""
-    p = ptr8(buffer)  # noqa: F821
+    p = ptr8(buffer)
     total = 0
     i = start
     end = start + count
@@ -41,8 +41,8 @@ def checksum(buffer, start: int, count: int) -> int:
 @micropython.viper
 def copy(to, to_at: int, source, source_at: int, count: int):
     """Copy `count` bytes; the caller has checked both bounds, the buffers do not overlap."""
-    t = ptr8(to)  # noqa: F821
-    s = ptr8(source)  # noqa: F821
+    t = ptr8(to)
+    s = ptr8(source)
     i = 0
     while i < count:
         t[to_at + i] = s[source_at + i]
@@ -52,8 +52,8 @@ def copy(to, to_at: int, source, source_at: int, count: int):
 @micropython.viper
 def same(a, a_at: int, b, b_at: int, count: int) -> bool:
     """Return whether `count` bytes of `a` and `b` are equal; the caller checked both bounds."""
-    p = ptr8(a)  # noqa: F821
-    q = ptr8(b)  # noqa: F821
+    p = ptr8(a)
+    q = ptr8(b)
     i = 0
     while i < count:
         if p[a_at + i] != q[b_at + i]:

@@ -125,6 +125,11 @@ class FocusAL(Tables):
         self._display = bytearray(self._display_list())
         self._response = bytes(4)
         self._builders = self._list_tables()
+        self._writers = {
+            5: self._write_device_id,
+            PROCEDURE_TABLE: self._write_procedure,
+            33: self._write_display,
+        }
         self.leave()
 
     # -- truth ----------------------------------------------------------------------
@@ -210,7 +215,7 @@ class FocusAL(Tables):
     def write(self, table, offset, count, source, source_at):
         """Store what a client with write access sends."""
         data = bytes(source[source_at : source_at + count])
-        return self._writers[table](self, offset, data)
+        return self._writers[table](offset, data)
 
     def _write_device_id(self, offset, data):
         stored = bytearray(self._device_id)
@@ -244,8 +249,6 @@ class FocusAL(Tables):
                 return _INVALID
             self.outages = 0
         return _DONE
-
-    _writers = {5: _write_device_id, PROCEDURE_TABLE: _write_procedure, 33: _write_display}
 
     # -- table contents -------------------------------------------------------------
 
