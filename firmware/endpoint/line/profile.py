@@ -68,13 +68,17 @@ class Profile:
         self.check(n)
         return n
 
-    def check(self, channel):
-        """Raise ChannelError unless `channel` exists."""
+    def has(self, channel):
+        """Return whether `channel` exists."""
         gap = channel // self.cycles_per_symbol
         offset = channel % self.cycles_per_symbol
-        if not FIRST_GAP <= gap <= LAST_GAP:
-            raise ChannelError
-        if not self.first_offset <= offset <= self.last_offset:
+        return (
+            FIRST_GAP <= gap <= LAST_GAP and self.first_offset <= offset <= self.last_offset
+        )
+
+    def check(self, channel):
+        """Raise ChannelError unless `channel` exists."""
+        if not self.has(channel):
             raise ChannelError
 
     def is_join(self, channel):
@@ -98,30 +102,12 @@ class Profile:
         ]
 
     def first_channel(self, eid):
-        """Return the channel that an endpoint uses until one is assigned to it."""
+        """Return the channel that an endpoint uses until one is assigned to it.
+
+        Consecutive identities use different channels.
+        """
         offsets = self.join_offsets or self.last_offset - self.first_offset + 1
         place = eid % (GAPS * offsets)
-        return self.channel(FIRST_GAP + place // offsets, self.first_offset + place % offsets)
-
-    def first_channel(self, eid):
-        """Return the channel on which an endpoint without an assignment joins.
-
-        Identities spread evenly over the join sub-band, neighbours far apart.
-        """
-        offsets = self.join_offsets or self.last_offset - self.first_offset + 1
-        # Fibonacci hashing on 16 bits: consecutive serial numbers must not collide.
-        mixed = ((eid ^ eid >> 16) & 0xFFFF) * 40503 & 0xFFFF
-        place = mixed * GAPS * offsets >> 16
-        return self.channel(FIRST_GAP + place // offsets, self.first_offset + place % offsets)
-
-    def first_channel(self, eid):
-        """Return the channel on which an endpoint without an assignment joins.
-
-        Identities spread evenly over the join sub-band, neighbours far apart.
-        """
-        offsets = self.join_offsets or self.last_offset - self.first_offset + 1
-        # Knuth's multiplicative hash on 16 bits: consecutive serial numbers must not collide.
-        place = ((eid & 0xFFFF) * 40503 + (eid >> 16)) % (GAPS * offsets)
         return self.channel(FIRST_GAP + place // offsets, self.first_offset + place % offsets)
 
     def frame_offset(self, channel):
