@@ -8,10 +8,6 @@ from wiring import *  # noqa: F403 - the family's pins are part of this board
 NAME = "FASY_0624_0003"
 PART_NUMBER = "FASY-0624-0003"
 
-# Form -> current class in amperes.
-# Source: data sheet PUBS-0624-0001 Rev G, table 1.
-FORMS = {"1S": 100, "3S": 20, "12S": 200, "25S": 200}
-
 # Supply in tenths of a volt, limits inclusive.
 # Source: data sheet PUBS-0624-0001 Rev G, 120 V +/- 20 %.
 NOMINAL_DV = 1200

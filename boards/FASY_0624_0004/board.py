@@ -8,10 +8,6 @@ from wiring import *  # noqa: F403 - the family's pins are part of this board
 NAME = "FASY_0624_0004"
 PART_NUMBER = "FASY-0624-0004"
 
-# Form -> current class in amperes.
-# Source: data sheet PUBS-0624-0001 Rev G, table 1.
-FORMS = {"2S": 200, "2SE": 320, "2K": 480, "3S": 20, "4S": 20}
-
 # Supply in tenths of a volt, limits inclusive.
 # Source: data sheet PUBS-0624-0001 Rev G, 240 V +/- 20 %.
 NOMINAL_DV = 2400

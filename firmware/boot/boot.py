@@ -1,4 +1,4 @@
-"""Second code after reset; frozen, so that no `/boot.py` can keep the application from starting."""
+"""Second code after reset; frozen, so that a `/boot.py` cannot keep the application away."""
 
 import micropython
 

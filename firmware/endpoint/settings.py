@@ -15,22 +15,23 @@ _INTEGERS = {
 }
 _SWITCHES = {"detent": True, "net": False}
 _NAMES = {"form": None, "profile": "bench"}
-_PROFILES = ("bench", "field")
 
 
 class SettingsError(Exception):
     """A setting was refused; the text names the field and what it may be."""
 
 
-def check(fields, forms):
+def check(fields, forms, profiles):
     """Return a complete, checked copy of `fields`.
 
     Parameters
     ----------
     fields : dict
         Settings by name. `channel` 0 means "derived from the EID".
-    forms : iterable of str
+    forms : list of str
         Meter forms that this board serves.
+    profiles : dict
+        Line profiles by name, each with `has(channel)`.
 
     Raises
     ------
@@ -56,11 +57,14 @@ def check(fields, forms):
         if not isinstance(value, bool):
             raise SettingsError("%s must be true or false" % name)
         checked[name] = value
-    for name, allowed in (("form", forms), ("profile", _PROFILES)):
+    for name, allowed in (("form", forms), ("profile", sorted(profiles))):
         value = fields.get(name, _NAMES[name])
         if value not in allowed:
             raise SettingsError("%s must be one of %s" % (name, ", ".join(allowed)))
         checked[name] = value
+    channel = checked["channel"]
+    if channel and not profiles[checked["profile"]].has(channel):
+        raise SettingsError("channel %d does not exist in %s" % (channel, checked["profile"]))
     if checked["net"] and not checked["detent"]:
         raise SettingsError("net needs detent to be true")
     return checked

@@ -1,5 +1,6 @@
 """Settings: what is accepted, what is refused and by which name."""
 
+from endpoint.line.profile import PROFILES
 from endpoint.settings import SettingsError, check
 
 FORMS = ("2S", "2SE")
@@ -10,14 +11,14 @@ def _refused(**changes):
     fields = dict(GOOD)
     fields.update(changes)
     try:
-        check(fields, FORMS)
+        check(fields, FORMS, PROFILES)
     except SettingsError as error:
         return str(error)
     return None
 
 
 def test_defaults_are_filled_in():
-    settings = check(GOOD, FORMS)
+    settings = check(GOOD, FORMS, PROFILES)
     assert settings["poll_s"] == 60
     assert settings["detent"] is True and settings["net"] is False
     assert settings["profile"] == "bench" and settings["channel"] == 0
@@ -56,7 +57,13 @@ def test_R45_form_must_be_one_of_the_boards():
 
 def test_anything_but_an_object_is_refused():
     try:
-        check([1, 2], FORMS)
+        check([1, 2], FORMS, PROFILES)
     except SettingsError:
         return
     raise AssertionError("a list was accepted")
+
+
+def test_a_channel_must_exist_in_the_profile():
+    assert _refused(channel=24) == "channel 24 does not exist in bench"
+    assert _refused(channel=25) is None
+    assert _refused(profile="bench3") is not None

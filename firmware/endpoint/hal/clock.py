@@ -7,6 +7,8 @@ from micropython import const
 
 # RP2040 TIMER: low word of the free-running microsecond counter (RP2040 datasheet 4.6.5).
 TIMERAWL = const(0x40054028)
+# Microsecond times are kept to 30 bits, so that they stay small integers.
+TIME_MASK = const(0x3FFFFFFF)
 
 
 class Monotonic:
@@ -33,5 +35,5 @@ class Monotonic:
 
 
 def timer_us():
-    """Return the microsecond timer's low 32 bits (0 … 2^32 − 1; may allocate)."""
-    return mem32[TIMERAWL] & 0xFFFFFFFF
+    """Return the microsecond timer's low 30 bits. Allocates: nothing that outlives the call."""
+    return mem32[TIMERAWL] & TIME_MASK

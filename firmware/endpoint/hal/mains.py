@@ -33,15 +33,19 @@ class ZeroCrossings:
     def __init__(self, pin):
         self.ring = aligned_words(RING_WORDS)
         self._dummy = bytearray(4)
-        self._swallow = DMA()
-        self._stamp = DMA()
-        self._machine = StateMachine(_STATE_MACHINE, edge_marks, in_base=Pin(pin, Pin.IN))
+        self._pin = pin
+        self._swallow = None
+        self._stamp = None
+        self._machine = None
         self._read_index = 0
         self._registers = None
         self._base = 0
 
     def start(self):
-        """Begin stamping; the ring is empty."""
+        """Begin stamping; the ring is empty and its first stamp will be a rising edge."""
+        self._swallow = DMA()
+        self._stamp = DMA()
+        self._machine = StateMachine(_STATE_MACHINE, edge_marks, in_base=Pin(self._pin, Pin.IN))
         stamp_control = self._stamp.pack_ctrl(
             size=WORD,
             inc_read=False,
@@ -69,6 +73,8 @@ class ZeroCrossings:
 
     def stop(self):
         """Stop stamping and release the channels."""
+        if self._machine is None:
+            return
         self._machine.active(0)
         for channel in (self._swallow, self._stamp):
             channel.active(0)

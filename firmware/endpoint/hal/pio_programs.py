@@ -9,7 +9,12 @@ if TYPE_CHECKING:
 
 @asm_pio()
 def edge_marks():
-    """Push one word at every edge of the first IN pin; the word itself means nothing."""
+    """Push one word at every edge of the first IN pin, a rising one first.
+
+    The word itself means nothing; the first wait keeps a pin that is high already from
+    passing for an edge.
+    """
+    wait(0, pin, 0)
     wrap_target()
     wait(1, pin, 0)
     push(block)

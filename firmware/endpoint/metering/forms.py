@@ -86,6 +86,11 @@ def form(name, voltage_v=None):
     return Form(*found)
 
 
+def names(part_number):
+    """Return the names of the forms that a module serves."""
+    return [line[0] for line in _FORMS if line[4] == part_number]
+
+
 def turn_gap_s(cap_w):
     """Return the seconds after which a whole turn of the dials is believable."""
     return MODULUS_WH * _S_PER_H // cap_w

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from endpoint.line.profile import PROFILES
 from endpoint.settings import SettingsError, check
 
 from wattline.board.session import Executor
@@ -16,7 +17,11 @@ with open('/settings.new', 'w') as f:
 os.rename('/settings.new', '/settings.json')
 print(open('/settings.json').read(), end='')
 """
-_FORMS = "import board; print(','.join(board.FORMS))"
+_FORMS = """
+import board
+from endpoint.metering import forms
+print(','.join(forms.names(board.PART_NUMBER)))
+"""
 
 
 def program(executor: Executor, fields: dict[str, Any]) -> dict[str, Any]:
@@ -31,7 +36,7 @@ def program(executor: Executor, fields: dict[str, Any]) -> dict[str, Any]:
     """
     forms = executor.exec(_FORMS).strip().split(",")
     try:
-        settings = check(fields, forms)
+        settings = check(fields, forms, PROFILES)
     except SettingsError as error:
         raise WattlineError(f"{error}; nothing was written") from error
     text = json.dumps(settings, sort_keys=True)

@@ -1,0 +1,191 @@
+"""Puts the module together from its board, its settings and its rooms; nothing else knows them all."""
+
+import asyncio
+import gc
+import json
+import sys
+from binascii import crc32
+
+import board
+import build_info
+import storage
+from machine import reset_cause, unique_id
+from micropython import const
+
+from endpoint.hal.clock import Monotonic
+from endpoint.hal.flash import journal_device
+from endpoint.hal.gate import CarrierGate
+from endpoint.hal.mains import ZeroCrossings
+from endpoint.hal.uart import SerialPort
+from endpoint.hal.watchdog import ServiceWindow, Watchdog, take_fault
+from endpoint.line.profile import PROFILES
+from endpoint.meter.focus import FocusReader
+from endpoint.metering import MeteringError, forms
+from endpoint.metering.engine import RECORD_BYTES, Engine
+from endpoint.settings import SettingsError, check
+from endpoint.store import StoreError
+from endpoint.store.journal import Journal
+from endpoint.tasks.console import Console
+from endpoint.tasks.poll import Poll
+from endpoint.tasks.supervisor import Supervisor
+from endpoint.tasks.transmit import Transmit
+from endpoint.version import FIRMWARE_VERSION
+
+SETTINGS_FILE = "/settings.json"
+_MAX_SETTINGS_BYTES = const(1024)
+_OPTICAL_BAUD_BPS = const(9600)
+_DV_PER_V = const(10)
+
+# A poll may take its retries, time-outs and second session: half a minute beyond the period.
+_POLL_LIMIT_MS = const(60000)
+# The uplink reports fifteen times a second; the longest pause of the others is a flash erase.
+_TRANSMIT_LIMIT_MS = const(5000)
+# The console waits for a person; it is watched for ending, not for silence.
+_NO_LIMIT_MS = const(1 << 29)
+
+
+def read_settings():
+    """Return the checked settings, or the sentence that says why there are none.
+
+    Returns
+    -------
+    tuple
+        (settings or None, reason)
+    """
+    try:
+        with open(SETTINGS_FILE) as file:
+            text = file.read(_MAX_SETTINGS_BYTES + 1)
+    except OSError:
+        return None, "not programmed; run wattline program"
+    if len(text) > _MAX_SETTINGS_BYTES:
+        return None, "settings.json is too long; program again"
+    try:
+        return check(json.loads(text), forms.names(board.PART_NUMBER), PROFILES), ""
+    except ValueError:
+        return None, "settings.json is damaged; program again"
+    except SettingsError as error:
+        return None, "%s; program again" % error
+
+
+class Application:
+    """One run of the endpoint, from reset to reset.
+
+    Parameters
+    ----------
+    settings : dict or None
+        Checked settings; None runs the console alone.
+    reason : str
+        Why there are no settings.
+    """
+
+    def __init__(self, settings, reason):
+        self._settings = settings
+        self._reason = reason
+        self._fault = take_fault()
+        self._reset_cause = reset_cause()
+        self._clock = Monotonic()
+        self._console = Console(self.report)
+        self._poll = None
+        self._transmit = None
+        self._supervisor = None
+
+    def report(self):
+        """Return the status: names and plain values."""
+        gc.collect()
+        fields = {
+            "product": "TS2 FOCUS AL compatible reference design",
+            "version": build_info.VERSION,
+            "board": build_info.BOARD,
+            "git": build_info.GIT,
+            "build_id": build_info.BUILD_ID,
+            "micropython": build_info.MICROPYTHON,
+            "chip": "%08x" % crc32(unique_id()),
+            "uptime_s": self._clock.s(),
+            "reset_cause": self._reset_cause,
+            "fault": self._fault and self._supervisor.names[self._fault - 1],
+            "file_system": storage.state,
+            "heap_used": gc.mem_alloc(),
+            "heap_free": gc.mem_free(),
+        }
+        fields["state"] = self._reason or "running"
+        if self._settings is not None:
+            fields.update(self._settings)
+        if self._poll is not None:
+            fields.update(self._poll.report())
+            fields.update(self._transmit.report())
+        return fields
+
+    async def run(self):
+        """Start the tasks and supervise them for ever."""
+        self._supervisor = Supervisor(Watchdog(), self._clock, _complain)
+        start = self._supervisor.start
+        start("console", self._console.run, _NO_LIMIT_MS)
+        if self._settings is not None:
+            self._compose()
+        if self._poll is not None:
+            start("poll", self._poll.run, self._settings["poll_s"] * 1000 + _POLL_LIMIT_MS)
+            start("transmit", self._transmit.run, _TRANSMIT_LIMIT_MS)
+        await self._supervisor.run()
+
+    def _compose(self):
+        """Build the road from the meter to the line; refuse a journal that is not understood."""
+        settings = self._settings
+        engine = Engine(
+            forms.form(settings["form"], board.NOMINAL_DV // _DV_PER_V).cap_w(),
+            settings["detent"],
+            settings["net"],
+            FIRMWARE_VERSION,
+        )
+        journal = Journal(journal_device(board.JOURNAL_BYTES))
+        journal.mount()
+        record = bytearray(RECORD_BYTES)
+        try:
+            if journal.load(record):
+                engine.unpack_from(record)
+        except (StoreError, MeteringError):
+            # Going on would write over totals that another version can still read.
+            self._reason = "the journal was written by another version; update the firmware"
+            return
+        if (engine.detent, engine.net) != (settings["detent"], settings["net"]):
+            engine.configure(settings["detent"], settings["net"])
+        port = SerialPort(
+            board.OPTICAL_UART, board.OPTICAL_TX_PIN, board.OPTICAL_RX_PIN, _OPTICAL_BAUD_BPS
+        )
+        say = self._console.say
+        self._poll = Poll(
+            FocusReader(), port, engine, journal, self._clock, settings["poll_s"], say
+        )
+        self._transmit = Transmit(
+            settings["eid"],
+            PROFILES[settings["profile"]],
+            settings["channel"],
+            ZeroCrossings(board.ZERO_CROSSING_PIN),
+            CarrierGate(board.CARRIER_GATE_PIN),
+            self._clock,
+            FIRMWARE_VERSION,
+            board.NOMINAL_DV,
+            self._poll,
+            engine,
+            say,
+        )
+
+    def stop(self):
+        """Leave the pins quiet and the memory to the next program."""
+        if self._transmit is not None:
+            self._transmit.stop()
+
+
+def _complain(name, error):
+    print("task", name, "ended:")
+    sys.print_exception(error)
+
+
+def main():
+    """Run until reset; Ctrl-C leaves the pins quiet and opens a bounded service window."""
+    application = Application(*read_settings())
+    try:
+        asyncio.run(application.run())
+    finally:
+        application.stop()
+        ServiceWindow().open()
+        asyncio.new_event_loop()

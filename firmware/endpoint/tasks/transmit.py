@@ -1,0 +1,147 @@
+"""Keeps the line fed: zero crossings into the reference loop, carrier words into the gate's ring."""
+
+import asyncio
+
+from micropython import const
+
+from endpoint.hal.clock import TIME_MASK, timer_us
+from endpoint.hal.gate import RING_WORDS
+from endpoint.line.payload import pack_join, pack_register
+from endpoint.line.uplink import Uplink
+
+# The ring is filled this far ahead: longer than the longest pause of the other tasks (a
+# flash erase, 50 ms typical, 400 ms worst), short against the loop's own memory.
+_LEAD_US = const(450000)
+_STEP_MS = const(66)
+# Generated carrier that may still wait for the end of its word.
+_PENDING_US = const(70000)
+# From deciding on a start to starting: time to fill the ring for the first time.
+_START_US = const(30000)
+# Every sixteenth frame says who is speaking, so that a collector can start at any time.
+_JOIN_EVERY = const(16)
+_STAMP_BYTES = const(256)
+
+
+class Transmit:
+    """The uplink task. Context: task only.
+
+    Parameters
+    ----------
+    eid : int
+    profile : Profile
+    channel : int
+        0 for the endpoint's own first channel.
+    crossings : ZeroCrossings
+    gate : CarrierGate
+    clock : Monotonic
+    firmware_version : int
+    nominal_dv : int
+        Nominal voltage in 0.1 V.
+    poll : Poll
+        Where the reading comes from.
+    engine : Engine
+        Where the total comes from.
+    say : callable
+        Told of every frame.
+
+    Attributes
+    ----------
+    restarts : int
+        Times the carrier began anew because the ring was not filled in time.
+    """
+
+    def __init__(
+        self,
+        eid,
+        profile,
+        channel,
+        crossings,
+        gate,
+        clock,
+        firmware_version,
+        nominal_dv,
+        poll,
+        engine,
+        say,
+    ):
+        self._eid = eid
+        self._crossings = crossings
+        self._gate = gate
+        self._clock = clock
+        self._firmware_version = firmware_version
+        self._nominal_dv = nominal_dv
+        self._poll = poll
+        self._engine = engine
+        self._say = say
+        self._stamps = bytearray(_STAMP_BYTES)
+        self._uplink = Uplink(
+            eid, profile, channel or profile.first_channel(eid), self._payload, gate.ring
+        )
+        self.restarts = 0
+
+    async def run(self, beat):
+        """Feed the line for ever."""
+        self._crossings.start()
+        self._begin()
+        while True:
+            beat()
+            self._step()
+            await asyncio.sleep_ms(_STEP_MS)
+
+    def stop(self):
+        """Silence the pin and release the hardware."""
+        self._gate.stop()
+        self._crossings.stop()
+
+    def report(self):
+        """Return the part of the status that is about the line."""
+        carrier = self._uplink.carrier
+        return {
+            "line_locked": self._uplink.loop.locked,
+            "line_mhz": self._uplink.loop.frequency_mhz,
+            "channel": carrier.channel,
+            "sending": carrier.sending,
+            "symbol": carrier.symbol,
+            "frames": self._uplink.frames,
+            "carrier_restarts": self.restarts,
+        }
+
+    def _begin(self):
+        gate, carrier = self._gate, self._uplink.carrier
+        gate.prepare()
+        at_us = (timer_us() + _START_US) & TIME_MASK
+        carrier.start(at_us)
+        carrier.fill(RING_WORDS - 1, at_us + _LEAD_US)
+        gate.start(at_us)
+
+    def _step(self):
+        uplink, crossings = self._uplink, self._crossings
+        carrier = uplink.carrier
+        uplink.loop.feed(self._stamps, crossings.take(self._stamps, crossings.pending()))
+        now_us = timer_us()
+        left_us = (carrier.filled_us - now_us) & TIME_MASK
+        if left_us > TIME_MASK >> 1 or left_us < _PENDING_US:
+            # The ring has run into its silence: its time is no longer known, so begin anew.
+            self.restarts += 1
+            self._gate.stop()
+            self._begin()
+        else:
+            carrier.fill(self._gate.space(carrier.index), now_us + _LEAD_US)
+
+    def _payload(self, payload, start_us):
+        """Write the next frame's payload; called when a frame may start at `start_us`."""
+        poll = self._poll
+        if poll.read_ms is None or self._uplink.frames % _JOIN_EVERY == 0:
+            pack_join(payload, self._firmware_version, self._eid)
+            self._say("frame", kind="JOIN")
+            return True
+        ahead_ms = ((start_us - timer_us()) & TIME_MASK) // 1000
+        age_ms = self._clock.ms() + ahead_ms - poll.read_ms
+        permille = None
+        if poll.voltage_dv:
+            permille = (poll.voltage_dv * 1000 + self._nominal_dv // 2) // self._nominal_dv
+        pack_register(
+            payload, self._engine.total_wh, permille, poll.power_w, (age_ms + 500) // 1000
+        )
+        self._say("frame", kind="REGISTER")
+        return True
