@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from wattline.errors import RunError, WattlineError
 from wattline.image import uf2
-from wattline.image import build as builder
+from wattline.image.build import build_image, build_twice
 
 app = App(name="image", help="Build and inspect firmware images.")
 
@@ -30,7 +30,7 @@ def build(
     as_json: Annotated[AsJson, Parameter(name="--json")] = False,
 ) -> None:
     """Build the image of a board; instant when nothing has changed."""
-    image = builder.build(board, micropython=micropython)
+    image = build_image(board, micropython=micropython)
     if output is not None:
         shutil.copyfile(image.uf2, output)
     if as_json:
@@ -39,10 +39,14 @@ def build(
     sizes = image.report["sizes_bytes"]
     state = "built" if image.fresh else "up to date"
     print(f"{output or image.uf2} ({state})")
-    print(f"version {image.report['version']}, git {image.report['git']}, "
-          f"build {image.report['build_id']}")
-    print(f"flash {sizes['flash']:,} bytes, of these frozen {sizes['frozen']:,}; "
-          f"RAM before the heap {sizes['data'] + sizes['bss']:,}")
+    print(
+        f"version {image.report['version']}, git {image.report['git']}, "
+        f"build {image.report['build_id']}"
+    )
+    print(
+        f"flash {sizes['flash']:,} bytes, of these frozen {sizes['frozen']:,}; "
+        f"RAM before the heap {sizes['data'] + sizes['bss']:,}"
+    )
 
 
 @app.command
@@ -63,7 +67,7 @@ def info(file: Path, *, as_json: Annotated[AsJson, Parameter(name="--json")] = F
 @app.command(name="verify-reproducible")
 def verify_reproducible(*, board: Board = DEFAULT_BOARD, micropython: OwnTree = None) -> None:
     """Build twice from nothing in different folders and compare the bytes."""
-    hashes = builder.build_twice(board, micropython=micropython)
+    hashes = build_twice(board, micropython=micropython)
     for digest in hashes:
         print(digest)
     if len(set(hashes)) != 1:

@@ -12,11 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from endpoint.version import VERSION
-
+from wattline.errors import RunError
 from wattline.image import boards, cache, paths, sources, toolchain, uf2
 from wattline.image.progress import Stages
 from wattline.image.run import ProgramFailed, clean_environment, run
-from wattline.errors import RunError
 
 _BUILD_ID_DIGITS = 16
 
@@ -51,7 +50,7 @@ class Image:
     fresh: bool
 
 
-def build(
+def build_image(
     board: str,
     *,
     micropython: Path | None = None,
@@ -95,7 +94,7 @@ def build(
             report = cache.read_json(image.with_suffix(".json"))
             if _is_current(image, report, identity):
                 return Image(image, report, fresh=False)
-            report = _Builder(root, target, tree, compiler, stages).build(
+            report = _Builder(root, target, tree, compiler, stages).run(
                 board_folder, image, identity, inputs
             )
             return Image(image, report, fresh=True)
@@ -121,7 +120,7 @@ def build_twice(board: str, *, micropython: Path | None = None) -> list[str]:
                 with Stages() as stages, cache.locked(root, lambda: None):
                     tree = sources.fetch(root, stages).tree.parent
                 (fresh / tree.name).symlink_to(tree)
-            image = build(board, micropython=micropython, root=fresh, target=fresh / "image")
+            image = build_image(board, micropython=micropython, root=fresh, target=fresh / "image")
             reports.append(image.report)
     if reports[0]["build_id"] != reports[1]["build_id"]:
         raise RunError("the sources changed while the two images were built: run it again")
@@ -190,7 +189,7 @@ class _Builder:
         recipe = [str(tree.tree), tree.inputs, compiler.version, Path(__file__).read_text()]
         self._key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
 
-    def build(
+    def run(
         self, board_folder: Path, image: Path, identity: Identity, inputs: dict[str, str]
     ) -> dict:
         """Build, write image and report, and return the report."""
