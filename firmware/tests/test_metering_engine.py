@@ -253,6 +253,20 @@ def test_D6_net_off_and_on_again_starts_from_the_meter():
     assert bench.engine.billed_wh == 50_100
 
 
+def test_D4_net_starts_from_the_meter_each_time():
+    bench = Bench(True, True)
+    bench.read(900, 400)
+    bench.engine.preset(77_000)
+    bench.serial = b"other"
+    bench.read(10_000, 3_000)
+    assert bench.engine.total_wh == 77_000
+    bench.engine.configure(True, False)
+    bench.read(10_000, 3_000)
+    bench.engine.configure(True, True)
+    bench.read(10_100, 3_000)
+    assert bench.engine.total_wh == 7_100
+
+
 def test_D9_a_net_register_alone():
     assert raises(OneRegisterOnly, Engine, _CAP_W, False, False, 20, True)
     bench = Bench(True, True, net_register_only=True)
@@ -336,6 +350,7 @@ def test_X7_a_repeat_is_not_a_read():
     bench.read(109_554_016, stamp=17)
     assert bench.read(109_554_016, after_s=3600, stamp=17) == 0
     assert (bench.engine.stale_reads, bench.engine.is_good) == (1, False)
+    assert (bench.engine.forward_step_wh, bench.engine.reverse_step_wh) == (0, 0)
     # The two hours are one gap.
     assert bench.read(109_562_072, after_s=3600, stamp=19) == 8_056
     assert bench.engine.forward.gap_s == 7_200
@@ -395,8 +410,25 @@ def test_restart_keeps_suspects():
     assert bench.engine.forward.jumps == 1
 
 
-def test_preset_needs_a_first_read():
-    assert raises(NotStarted, Bench().engine.preset, 0)
+def test_nothing_counts_before_the_first_read():
+    bench = Bench()
+    assert bench.engine.total_wh == bench.engine.net_wh == 0
+    assert raises(NotStarted, bench.engine.preset, 0)
+    bench.engine.configure(False, False)
+    bench.restart()
+    assert raises(NotStarted, bench.engine.preset, 0)
+    bench.serial = b"7"
+    assert bench.read(7_000, 400, stamp=0xFFFFFFFF) == 0
+    assert bench.engine.total_wh == 7_400
+    assert bench.engine.meter_changes == 0
+    assert bench.engine.stale_reads == 0
+
+
+def test_the_first_read_is_no_repeat():
+    for stamp in (0, 1, 0xFFFFFFFF):
+        bench = Bench()
+        bench.read(5, stamp=stamp)
+        assert bench.engine.is_good
 
 
 def test_records_of_another_format_are_refused():

@@ -3,7 +3,7 @@
 from micropython import const
 
 from endpoint.metering import UnsupportedForm, VoltageNeeded
-from endpoint.metering.forms import form, turn_gap_s
+from endpoint.metering.forms import form, names, turn_gap_s
 from endpoint.metering.register import (
     ACCEPTED,
     DISCONTINUITY,
@@ -87,6 +87,12 @@ def test_F1_other_meters_are_refused():
     assert raises(VoltageNeeded, form, "3S")
     assert form("2S").voltage_v == 240
     assert form("1S").voltage_v == 120
+
+
+def test_F1_forms_of_a_module():
+    assert names("FASY-0624-0003") == ["1S", "3S", "12S", "25S"]
+    assert names("FASY-0624-0004") == ["2S", "2SE", "2K", "3S", "4S"]
+    assert names("FASY-0624-0005") == []
 
 
 def test_F2_transformer_rated_forms():
