@@ -213,16 +213,6 @@ class Carrier:
         """The symbol up to which the ring has been filled, 0 … 280."""
         return self._state[_SYMBOL]
 
-    @property
-    def filled_us(self):
-        """Time up to which the line has been generated (low 30 bits, us)."""
-        return self._boundary_us
-
-    @property
-    def index(self):
-        """Ring index of the next word to be written."""
-        return self._state[_INDEX]
-
     def fill(self, space, until_us):
         """Write words until the ring reaches a time or has no room for the next step.
 
