@@ -197,11 +197,10 @@ class FocusReader:
                 if self._request is not None:
                     self._ask(self._request, self._reply_bytes)
                     continue
-            elif self._request is not None and client.error in (services.BSY, services.DNR):
-                if self._patience:
-                    self._patience -= 1
-                    self._resume_ms = self._now_ms + _BUSY_MS
-                    return
+            elif self._request is not None and self._is_busy() and self._patience:
+                self._patience -= 1
+                self._resume_ms = self._now_ms + _BUSY_MS
+                return
             next(self._life)
 
     def _live(self):
@@ -273,12 +272,16 @@ class FocusReader:
                         self._resume_ms = self._quiet_until_ms
                         yield
 
+    def _is_busy(self):
+        error = self._client.error
+        return error == services.BSY or error == services.DNR
+
     def _must(self):
         """Raise what the last service's error means for the session."""
         error = self._client.error
         if error == services.OK:
             return
-        if error in (services.BSY, services.DNR):
+        if self._is_busy():
             raise errors.Busy
         if error < 0x100:
             raise errors.Refused

@@ -152,7 +152,7 @@ class C1218Device(Link):
         elif request == services.WAIT:
             states = _IN_ID | _IN_SESSION
         elif (
-            request in (services.SECURITY, services.LOGOFF)
+            services.SECURITY <= request <= services.LOGOFF
             or services.READ <= request <= services.WRITE_OFFSET
         ):
             states = _IN_SESSION
