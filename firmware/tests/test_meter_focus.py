@@ -1,4 +1,4 @@
-"""The FOCUS AL reader against a small meter: what it learns, reads, refuses (R8, R11, R18, F-3)."""
+"""The FOCUS AL reader against a small meter: what it learns, reads and refuses (R8, R11, F-3)."""
 
 import micropython
 from optical_tables import SERIAL, meter
@@ -48,7 +48,7 @@ def test_R11_later_polls_read_only_what_is_needed():
 
 
 def test_E3_registers_are_taken_modulo_100000_kWh():
-    device, tables = meter(forward=99999999, reverse=100000001)
+    device, _ = meter(forward=99999999, reverse=100000001)
     reader = FocusReader()
     poll(reader, device)
     assert (reader.reading.forward_wh, reader.reading.reverse_wh) == (99999999, 1)
@@ -250,7 +250,7 @@ def test_a_session_left_open_is_ended_first():
 
 
 def test_a_steady_poll_allocates_nothing():
-    device, tables = meter()
+    device, _ = meter()
     reader = FocusReader()
     for i in range(3):
         poll(reader, device, 60000 * i)

@@ -55,9 +55,11 @@ def test_four_implied_decimals():
 
 
 def test_E1_kilowatt_hours_become_whole_watt_hours_without_floats():
-    # 16 777 217 Wh does not survive a float of 24 bits; 99 999.999 kWh is just above 99 999 999 Wh.
+    # 16 777 217 Wh does not survive a float of 24 bits.
     assert of("0000001000007041", formats.FLOAT64) == 16777217
+    # The nearest float to 99 999.999 kWh is a little below it; 1.0009 kWh is plainly below 1.001.
     assert of("8b6ce7fbff69f840", formats.FLOAT64, 3) == 99999999
+    assert of("f90fe9b7af03f03f", formats.FLOAT64, 3) == 1000
     assert of("202020312e323334", formats.TEXT6, 3) == 1234
     assert of("31322e333435202020202020", formats.TEXT12, 3) == 12345
     assert of("0000803f", formats.FLOAT32, 3) == 1000

@@ -1,6 +1,7 @@
 """C12.19 numbers: integers in the table's byte order and non-integer formats as integers.
 
-Every number becomes ``floor(value * 10**exp10)``, computed with integers only; the chip's
+Every number becomes ``floor(value * 10**exp10)``, computed with integers only (floats forgive
+half a step of their own); the chip's
 own floats hold 24 bits and would lose watt-hours.
 
 Context: any. Allocates: integers above 2**30, strings of the text formats, nothing else.
@@ -141,13 +142,17 @@ def _float(bits, mantissa_bits, exponent_bits, exp10):
         raise FormatError
     if bits >> (mantissa_bits + exponent_bits):
         mantissa = -mantissa
-    if exp10 > 0:
-        mantissa *= 10**exp10
-    value = mantissa << shift if shift > 0 else mantissa
-    divisor = 1 << -shift if shift < 0 else 1
-    if exp10 < 0:
-        divisor *= 10**-exp10
-    return value // divisor
+    step = 10**exp10 if exp10 > 0 else 1  # of the float, in units of 1 / divisor
+    divisor = 10**-exp10 if exp10 < 0 else 1
+    if shift < 0:
+        divisor <<= -shift
+    else:
+        step <<= shift
+    value, rest = divmod(mantissa * step, divisor)
+    # 1.001 kWh has no exact float: what is within half a step below a whole number is meant so.
+    if rest and step < divisor and 2 * (divisor - rest) <= step:
+        value += 1
+    return value
 
 
 def _text(field, exp10):
