@@ -15,7 +15,7 @@ from wattline.image.run import ProgramFailed, run
 _SYSTEM_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Suites that only Debian's own archive has; other archives use names of their own.
 _DEBIAN_SUITES = frozenset(
-    "stable oldstable oldoldstable testing unstable sid bullseye bookworm trixie forky duke".split()
+    "stable oldstable testing unstable sid bullseye bookworm trixie forky duke".split()
 )
 
 
@@ -162,7 +162,7 @@ class PrivateApt:
                 cwd=into,
             )
         except ProgramFailed as error:
-            raise _explained(error) from error
+            raise explained(error) from error
 
 
 _CAUSES = (
@@ -178,8 +178,8 @@ _CAUSES = (
             "Network is unreachable",
             "Cannot initiate the connection",
         ),
-        "the package mirror cannot be reached: check the network or apt's proxy settings, then run "
-        "the same command again; what is there already is kept",
+        "the package mirror cannot be reached: check the network or apt's proxy settings, then "
+        "run the same command again",
     ),
     (
         ("NO_PUBKEY", "is not signed", "couldn't be verified", "not available: EXPKEYSIG"),
@@ -200,7 +200,7 @@ _CAUSES = (
 )
 
 
-def _explained(error: ProgramFailed) -> RunError:
+def explained(error: ProgramFailed) -> RunError:
     """Return the sentence for a failure of apt."""
     for marks, sentence in _CAUSES:
         if any(mark in error.output for mark in marks):

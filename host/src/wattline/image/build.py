@@ -18,6 +18,8 @@ from wattline.image.progress import Stages
 from wattline.image.run import ProgramFailed, clean_environment, run
 
 _BUILD_ID_DIGITS = 16
+# Counts changes of how this file configures a build tree: old trees are then not used again.
+_RECIPE = 1
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def build_twice(board: str, *, micropython: Path | None = None) -> list[str]:
 def _is_current(image: Path, report: dict | None, identity: Identity) -> bool:
     if report is None or report.get("build_id") != identity.build_id or not image.exists():
         return False
-    return hashlib.sha256(image.read_bytes()).hexdigest() == report["sha256"]
+    return hashlib.sha256(image.read_bytes()).hexdigest() == report.get("sha256")
 
 
 def _identify(
@@ -143,6 +145,8 @@ def _identify(
     for file in _input_files(checkout, board_folder):
         name = file.relative_to(checkout).as_posix()
         inputs[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    for recipe in (Path(__file__), Path(uf2.__file__)):
+        inputs[f"image/{recipe.name}"] = hashlib.sha256(recipe.read_bytes()).hexdigest()
     inputs["compiler"] = compiler.version
     inputs["git"] = git
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
@@ -155,7 +159,6 @@ def _input_files(checkout: Path, board_folder: Path) -> list[Path]:
     folders = [board_folder, boards.shared(), checkout / "firmware" / "boot"]
     files = [file for folder in folders for file in folder.iterdir() if file.is_file()]
     files += (checkout / "firmware" / "endpoint").rglob("*.py")
-    files += [Path(__file__), Path(uf2.__file__)]
     return sorted(files)
 
 
@@ -166,6 +169,10 @@ def _git_description(checkout: Path) -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return done.stdout.strip()
+
+
+def _short_hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class _Builder:
@@ -186,14 +193,12 @@ class _Builder:
         target.mkdir(parents=True, exist_ok=True)
         self._log = target / "build.log"
         self._log.write_text("")
-        recipe = [str(tree.tree), tree.inputs, compiler.version, Path(__file__).read_text()]
-        self._key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
 
     def run(
         self, board_folder: Path, image: Path, identity: Identity, inputs: dict[str, str]
     ) -> dict:
         """Build, write image and report, and return the report."""
-        folder = self._build_folder(identity.board)
+        folder = self._build_folder(board_folder)
         unfinished = folder / "unfinished"
         if unfinished.exists():
             # A compiler that was killed may have left half a frozen module behind.
@@ -217,10 +222,21 @@ class _Builder:
         unfinished.unlink()
         return report
 
-    def _build_folder(self, board: str) -> Path:
-        """Return the build tree for these sources and this compiler; remove those of others."""
-        folder = self._root / f"build-{board}-{self._key}"
-        for other in self._root.glob(f"build-{board}-*"):
+    def _build_folder(self, board_folder: Path) -> Path:
+        """Return the build tree for these sources, compiler and board; remove those of others.
+
+        The board's C side is part of the key because MicroPython's build does not look for
+        names again when only a header changes. Frozen modules are not: ninja follows those.
+        """
+        settings = [
+            hashlib.sha256(file.read_bytes()).hexdigest()
+            for folder in (board_folder, boards.shared())
+            for file in sorted(folder.iterdir())
+            if file.suffix in (".h", ".cmake", ".csv")
+        ]
+        key = _short_hash([self._tree.key, self._compiler.version, settings, _RECIPE])
+        folder = self._root / f"build-{board_folder.name}-{key}"
+        for other in self._root.glob(f"build-{board_folder.name}-*"):
             if other != folder:
                 shutil.rmtree(other, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
@@ -246,7 +262,7 @@ class _Builder:
 
     def _mpy_cross(self) -> Path:
         """Return the compiler for frozen modules, built once from the same sources."""
-        folder = self._root / f"mpy-cross-{self._key}"
+        folder = self._root / f"mpy-cross-{_short_hash(self._tree.inputs)}"
         if not folder.exists():
             self._stages.stage("Building mpy-cross")
             for other in self._root.glob("mpy-cross-*"):
@@ -300,7 +316,7 @@ class _Builder:
         self._run([toolchain.build_tool("ninja"), "-C", folder], environment, follow)
 
     def _sizes(self, folder: Path, flash: int) -> dict[str, int]:
-        """Return sizes in bytes: flash image, code, initialised and zeroed data, frozen modules."""
+        """Return sizes in bytes: image, code, initialised data, zeroed data, frozen modules."""
         size = self._compiler.program("size")
 
         def columns(file: Path) -> list[int]:

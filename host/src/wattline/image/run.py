@@ -71,6 +71,7 @@ def run(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            close_fds=False,  # the cache's lock is the only one that children inherit
         )
     except FileNotFoundError:
         raise RunError(f"the build needs the program {name}, which is not installed") from None

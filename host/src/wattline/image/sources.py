@@ -15,6 +15,24 @@ _SUITE = "trixie"
 _SOURCE_PACKAGES = ("micropython", "mbedtls")
 _BINARY_PACKAGES = {"pico-sdk-source": "pico-sdk", "tinyusb-source": "tinyusb"}
 _LIBRARIES = ("mbedtls", "pico-sdk", "tinyusb")
+# The parts of a MicroPython tree that end up in the firmware.
+_COMPILED = (
+    "drivers",
+    "extmod",
+    "lib/crypto-algorithms",
+    "lib/libm",
+    "lib/littlefs",
+    "lib/mbedtls/include",
+    "lib/mbedtls/library",
+    "lib/oofatfs",
+    "lib/pico-sdk/src",
+    "lib/tinyusb/src",
+    "lib/uzlib",
+    "ports/rp2",
+    "py",
+    "shared",
+    "tools",
+)
 
 
 @dataclass(frozen=True)
@@ -28,12 +46,15 @@ class Sources:
     version : str
         As MicroPython writes it, such as ``v1.25.0``.
     inputs : dict of str to str
-        Every file or commit that the tree came from, by name, with its hash.
+        What the tree came from, by name, with its hash.
+    key : str
+        Changes when a compiled tree must not be used again; an edit does not change it.
     """
 
     tree: Path
     version: str
     inputs: dict[str, str]
+    key: str
 
     @property
     def date_s(self) -> int:
@@ -59,7 +80,7 @@ def fetch(root: Path, stages: Stages) -> Sources:
         name for name in inputs if name.startswith("micropython_") and ".orig." in name
     )
     version = "v" + original.removeprefix("micropython_").split("+")[0].split(".orig")[0]
-    return Sources(folder / "micropython", version, inputs)
+    return Sources(folder / "micropython", version, inputs, key=f"{folder} {inputs}")
 
 
 def _fetch_into(folder: Path, stages: Stages) -> dict[str, str]:
@@ -80,7 +101,7 @@ def _fetch_into(folder: Path, stages: Stages) -> dict[str, str]:
             _unpack_package(_only(downloads, f"{package}_*.deb"), folder, name)
     except (tarfile.TarError, EOFError, ProgramFailed) as error:
         raise RunError(
-            "a download is damaged and does not unpack: run the same command again to fetch it anew"
+            "a download is damaged and does not unpack: run the same command again"
         ) from error
     for name in _LIBRARIES:
         _put_in_place(folder / name, folder / "micropython" / "lib" / name)
@@ -160,7 +181,8 @@ def own_tree(path: Path) -> Sources:
                 f"the MicroPython checkout {path} lacks lib/{name}: run "
                 f"`make -C {path}/ports/rp2 submodules` once"
             )
-    return Sources(tree, _own_version(tree), {"micropython": _own_hash(tree)})
+    version = _own_version(tree)
+    return Sources(tree, version, {"micropython": _own_hash(tree)}, key=f"{tree} {version}")
 
 
 def _git(tree: Path, *arguments: str) -> str | None:
@@ -178,7 +200,7 @@ def _own_version(tree: Path) -> str:
 def _own_hash(tree: Path) -> str:
     """Return a hash over what the firmware is compiled from, whether committed or not."""
     digest = hashlib.sha256()
-    for top in ("drivers", "extmod", "lib", "ports/rp2", "py", "shared", "tools"):
+    for top in _COMPILED:
         for file in sorted((tree / top).rglob("*")):
             if file.suffix in (".c", ".h", ".s", ".S", ".py", ".cmake", ".ld", ".csv", ".txt"):
                 digest.update(str(file.relative_to(tree)).encode() + b"\0")
