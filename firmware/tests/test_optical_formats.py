@@ -60,7 +60,7 @@ def test_E1_kilowatt_hours_become_whole_watt_hours_without_floats():
     # The nearest float to 99 999.999 kWh is a little below it; 1.0009 kWh is plainly below 1.001.
     assert of("8b6ce7fbff69f840", formats.FLOAT64, 3) == 99999999
     assert of("f90fe9b7af03f03f", formats.FLOAT64, 3) == 1000
-    assert of("202020312e323334", formats.TEXT6, 3) == 1234
+    assert of("20312e323334", formats.TEXT6, 3) == 1234
     assert of("31322e333435202020202020", formats.TEXT12, 3) == 12345
     assert of("0000803f", formats.FLOAT32, 3) == 1000
     assert of("0000003f", formats.FLOAT32, 0) == 0

@@ -1,8 +1,7 @@
 """C12.19 numbers: integers in the table's byte order and non-integer formats as integers.
 
-Every number becomes ``floor(value * 10**exp10)``, computed with integers only (floats forgive
-half a step of their own); the chip's
-own floats hold 24 bits and would lose watt-hours.
+Every number becomes ``floor(value * 10**exp10)``, computed with integers only: the chip's own
+floats hold 24 bits and would lose watt-hours.
 
 Context: any. Allocates: integers above 2**30, strings of the text formats, nothing else.
 Source: ANSI C12.19, NI_FORMAT and INT_FORMAT.
