@@ -17,6 +17,9 @@ from wattline.emulator.sio import Sio
 from wattline.emulator.timer import Timer
 
 
+_PAD_RESET = 0x56  # input on, 4 mA, pull-down, Schmitt trigger (RP2040 datasheet 2.19.6.3)
+
+
 class Watchdog(RPWatchdog):
     """A watchdog that is off after every reset, its own included."""
 
@@ -70,6 +73,7 @@ def build_chip(wait):
         PioBlock(chip, "PIO0", IRQ.PIO0_IRQ0, 0),
         PioBlock(chip, "PIO1", IRQ.PIO1_IRQ0, 1),
     ]
+    reset_pads(chip)
     chip.peripherals.update(
         {
             0x18000: chip.ssi,
@@ -84,3 +88,9 @@ def build_chip(wait):
         }
     )
     return chip
+
+
+def reset_pads(chip):
+    """Give the pads the values that they have after a reset of the hardware."""
+    for pin in chip.gpio:
+        pin.pad_value = _PAD_RESET

@@ -4,15 +4,17 @@ Nothing here runs by itself: time passes only inside `run_until_ns` and its rela
 same calls give the same cycles and the same edges every time.
 """
 
-from rp2040py.device.load_flash import load_uf2
-from rp2040py.memory_map import FLASH_START_ADDRESS
+from pathlib import Path
+
 from rp2040py.peripherals.vreg_and_chip_reset import HAD_POR, HAD_RUN
 
-from wattline.emulator.chip import build_chip
+from wattline.emulator.chip import build_chip, reset_pads
 from wattline.emulator.console import UsbConsole
 from wattline.emulator.gpio import Gpio
 from wattline.emulator.native import RunLoop
 from wattline.emulator.repl import RawRepl
+from wattline.errors import WattlineError
+from wattline.image import uf2
 
 CLOCK_HZ = 125_000_000
 _CYCLE_NS = 1_000_000_000 // CLOCK_HZ
@@ -29,7 +31,12 @@ class Module:
     image : path
         UF2 file with the firmware.
     flash : bytes, optional
-        What the flash chip held before; the image is written over it. Blank when absent.
+        What the flash chip held before, 2 MB; the image is written over it. Blank when absent.
+
+    Raises
+    ------
+    WattlineError
+        When the image or the flash contents do not fit an RP2040 with 2 MB of flash.
 
     Attributes
     ----------
@@ -60,8 +67,8 @@ class Module:
         self._chip.ssi.on_operation = self._flash_operation_begun
         self._chip.watchdog.on_watchdog_trigger = self._watchdog_reset
         if flash is not None:
-            self._chip.flash[: len(flash)] = flash
-        load_uf2(image, self._chip)
+            self.flash = flash
+        self._write_image(Path(image))
         self._start()
         self.powered = True
 
@@ -136,6 +143,7 @@ class Module:
         chip = self._chip
         self._past_cycles += chip.core.cycles
         chip.enter_reset(from_watchdog=cause == "watchdog")
+        reset_pads(chip)
         chip.watchdog.disarm()
         if cause != "watchdog":
             chip.watchdog.reset()
@@ -183,8 +191,18 @@ class Module:
     @flash.setter
     def flash(self, content):
         if len(content) != _FLASH_BYTES:
-            raise ValueError(f"flash has {_FLASH_BYTES} bytes, not {len(content)}")
+            raise WattlineError(
+                f"flash contents of {len(content)} bytes do not fit a chip of {_FLASH_BYTES}: "
+                "take a file that the emulator has saved"
+            )
         self._chip.flash[:_FLASH_BYTES] = content
+
+    def _write_image(self, image):
+        base, content = uf2.unpack(image.read_bytes())
+        start = base - uf2.FLASH_BASE
+        if start < 0 or start + len(content) > _FLASH_BYTES:
+            raise WattlineError(f"{image} does not fit 2 MB of flash: choose a wattline image")
+        self._chip.flash[start : start + len(content)] = content
 
     @property
     def flash_operations(self):
