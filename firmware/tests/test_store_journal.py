@@ -157,6 +157,29 @@ def test_operations_per_commit():
     assert flash.programs == 16 * 16 * 4
 
 
+def test_prepare_keeps_erases_out_of_commits_of_any_length():
+    for parts in range(1, 17):
+        flash = FlashModel(3)
+        journal = Journal(flash)
+        journal.mount()
+        data = record(parts, parts * 240)
+        journal.commit(data, len(data))
+        for _ in range(40):
+            journal.prepare()
+            before = sum(flash.erases)
+            journal.commit(data, len(data))
+            assert sum(flash.erases) == before, parts
+
+
+def test_a_restart_costs_one_page():
+    flash = FlashModel(2)
+    for _ in range(5):
+        assert commit_all(flash, 100, 1, True) == 1
+    programmed = [flash.data[page * _PAGE_BYTES] != 0xFF for page in range(16)]
+    assert programmed == [page in (0, 2, 4, 6, 8) for page in range(16)]
+    assert sum(flash.erases) == 1
+
+
 def test_wear_is_even():
     flash = FlashModel(16)
     journal = Journal(flash)

@@ -148,7 +148,7 @@ class Register:
             self._suspects,
             self.jumps & 0xFFFF,
             self._agreed_wh % MODULUS_WH,
-            self.transients & 0xFFFFFFFF,
+            self.transients & 0x3FFFFFFF,  # stays a small integer
         )
 
     def unpack_from(self, buffer, offset):

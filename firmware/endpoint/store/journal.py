@@ -44,9 +44,9 @@ _RECORDS_AHEAD = const(2)
 
 @micropython.viper
 def _is_blank(page) -> bool:
-    words = ptr32(page)
-    for index in range(64):
-        if words[index] != -1:
+    halves = ptr16(page)
+    for index in range(128):
+        if halves[index] != 0xFFFF:
             return False
     return True
 
@@ -102,7 +102,9 @@ class Journal:
         self._block = self._blocks - 1
         self._slot = _PAGES
         self._prepared = False
-        self._ahead = _PAGES + 1  # prepare() waits for the first commit after each start
+        self._ahead = (
+            0  # pages to keep free; prepare() waits for the first commit after each start
+        )
 
     def mount(self):
         """Find the newest whole record among whatever the flash holds.
@@ -266,7 +268,7 @@ class Journal:
         bool
             True when it erased.
         """
-        if self._prepared or self._ahead > _PAGES or self._slot + self._ahead <= _PAGES:
+        if self._prepared or not self._ahead or self._slot + self._ahead <= _PAGES:
             return False
         self._erase_next()
         self._prepared = True
