@@ -88,12 +88,12 @@ class ZeroCrossings:
     def take(self, stamps, count):
         """Copy the `count` oldest stamps (little-endian 32-bit us) into `stamps`.
 
-        Returns `count`. Allocates: nothing beyond two slices.
+        Returns `count`. Allocates: a few slices.
         """
-        ring = self.ring
         start = self._read_index
-        for i in range(count):
-            at = ((start + i) % RING_WORDS) * 4
-            stamps[i * 4 : i * 4 + 4] = ring[at : at + 4]
+        first = min(count, RING_WORDS - start)
+        stamps[: first * 4] = self.ring[start * 4 : (start + first) * 4]
+        if count > first:
+            stamps[first * 4 : count * 4] = self.ring[: (count - first) * 4]
         self._read_index = (start + count) % RING_WORDS
         return count
