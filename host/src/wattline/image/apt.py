@@ -120,10 +120,12 @@ class PrivateApt:
         Where to fetch from.
     suite : str
         The Debian suite.
+    root : Path
+        The folder to name when the disk turns out to be full.
     """
 
-    def __init__(self, folder: Path, archive: Archive, suite: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, archive: Archive, suite: str, root: Path) -> None:
+        self._root = root
         for part in ("lists/partial", "cache/archives/partial"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         signed = f"[signed-by={archive.keyring}] " if archive.keyring else ""
@@ -157,7 +159,7 @@ class PrivateApt:
         try:
             return run(
                 ["apt-get", *self._options, "-q", *arguments],
-                root=self._folder,
+                root=self._root,
                 environment={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
                 cwd=into,
             )

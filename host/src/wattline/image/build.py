@@ -83,6 +83,7 @@ def build_image(
     board_folder = boards.folder(board)
     root = root or paths.cache_root()
     target = target or paths.output_folder(board)
+    own_tree = sources.own_tree(micropython) if micropython else None
     with cache.disk_space_named(root), Stages(quiet) as stages:
 
         def waiting() -> None:
@@ -90,7 +91,7 @@ def build_image(
 
         with cache.locked(root, waiting):
             compiler = toolchain.find(root, stages)
-            tree = sources.own_tree(micropython) if micropython else sources.fetch(root, stages)
+            tree = own_tree or sources.fetch(root, stages)
             identity, inputs = _identify(board, board_folder, tree, compiler)
             image = target / f"wattline-{board}.uf2"
             report = cache.read_json(image.with_suffix(".json"))

@@ -87,7 +87,7 @@ def _fetch_into(folder: Path, stages: Stages) -> dict[str, str]:
     """Download and unpack everything into an empty folder; return the hash of each download."""
     downloads = folder / "downloads"
     downloads.mkdir()
-    private = apt.PrivateApt(folder / "apt", apt.find_archive(), _SUITE)
+    private = apt.PrivateApt(folder / "apt", apt.find_archive(), _SUITE, folder.parent)
     stages.stage("Reading Debian's package lists")
     private.get("update", "--error-on=any", into=downloads)
     stages.stage("Downloading MicroPython and its libraries")
