@@ -1,0 +1,81 @@
+"""Endpoints without a chip: the proposal's carrier, straight from loop output and encoder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endpoint.line.frame import encode_into
+from endpoint.line.profile import BENCH, FRAME_SYMBOLS, Profile
+
+# Slow phase of the channel between endpoint and collector.
+_WALK_RAD = 0.05
+_WALK_S = 300.0
+
+
+@dataclass
+class ModelledEndpoint:
+    """One endpoint that sends all the time.
+
+    Parameters
+    ----------
+    eid
+        Identity.
+    channel
+        Channel number.
+    amplitude_a
+        Amplitude of its carrier at the collector.
+    payload
+        ``payload(k, start_s)`` returns the 8 bytes of its k-th frame.
+    profile
+        Waveform and timing.
+    half_cycles
+        By how many half line cycles its cycle count differs from the line's own.
+    seed
+        Seed of its phase.
+    """
+
+    eid: int
+    channel: int
+    amplitude_a: float
+    payload: Callable[[int, float], bytes]
+    profile: Profile = BENCH
+    half_cycles: int = 0
+    seed: int = 0
+    sent: list[tuple[float, bytes]] = field(default_factory=list)
+    _frame: int = -1
+    _symbols: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
+
+    def __post_init__(self) -> None:
+        self.profile.check(self.channel)
+        self._rng = np.random.default_rng([self.seed, self.eid, 3])
+        self._offset_rad = self._rng.uniform(-np.pi, np.pi)
+        self._walk_rad = self._rng.normal(0.0, _WALK_RAD)
+
+    def current(self, phi: NDArray[np.float64], t_s: NDArray[np.float64]) -> NDArray:
+        """Return the current in A at times whose line phase (cycles, ascending) is `phi`."""
+        own = phi - self.half_cycles / 2
+        cycle = np.floor(own).astype(np.int64) - self.profile.frame_offset(self.channel)
+        frame, within = np.divmod(cycle, self.profile.frame_cycles)
+        sign = np.zeros(len(phi))
+        for k in np.unique(frame):
+            if k < 0:
+                continue
+            here = frame == k
+            if k != self._frame:
+                start_s = float(t_s[here][0])
+                payload = self.payload(int(k), start_s)
+                self.sent.append((start_s, payload))
+                symbols = bytearray(FRAME_SYMBOLS)
+                encode_into(symbols, payload, self.eid, self.channel)
+                self._symbols = 1 - 2 * np.frombuffer(symbols, np.int8)
+                self._frame = int(k)
+            sign[here] = self._symbols[within[here] // self.profile.cycles_per_symbol]
+        keep = np.exp(-(t_s[-1] - t_s[0]) / _WALK_S)
+        self._walk_rad *= keep
+        self._walk_rad += _WALK_RAD * np.sqrt(1 - keep * keep) * self._rng.normal()
+        turn = np.mod(own * (self.channel / self.profile.cycles_per_symbol), 1.0)
+        return (
+            self.amplitude_a * sign * np.cos(2 * np.pi * turn + self._offset_rad + self._walk_rad)
+        )
