@@ -35,9 +35,11 @@ class SerialPort:
 
     def readinto(self, buffer):
         """Read what has arrived; return the count (0 when nothing has)."""
-        return self._uart.readinto(buffer) or 0 if self._uart.any() else 0
+        # Never ask for more than is there: the driver would spin through its character time-out.
+        count = min(self._uart.any(), len(buffer))
+        return self._uart.readinto(buffer, count) if count else 0
 
     def drain(self, buffer):
         """Throw away whatever has arrived, into `buffer`."""
-        while self._uart.any():
-            self._uart.readinto(buffer)
+        while self.readinto(buffer):
+            pass
