@@ -258,7 +258,10 @@ class FocusReader:
                     self.detail = self._table << 16 | client.error
                     if self.error != errors.NO_ANSWER:
                         self._layout = None
-                        if not learned or self.error == errors.NOT_LOGGING:
+                        # From RNO upwards the session was wrong, not the meter.
+                        if self.error == errors.NOT_LOGGING or (
+                            not learned and client.error < services.RNO
+                        ):
                             attempts = 0
                     elif not answered and client.error == NO_ACK:
                         attempts = 0
