@@ -42,7 +42,7 @@ class Rig:
         self.timer_us = timer_us
         self.now_us = 0
         self.played_us = 0
-        self.words = []
+        self._written = array("I")
         self.locked_us = None
         self._ends = []
         self._at = 0
@@ -50,7 +50,7 @@ class Rig:
         self._early = []
 
     def run(self, duration_us):
-        """Advance; the words that were written are in `words` as (low_us, high_us)."""
+        """Advance the rig's clock."""
         end = self.now_us + duration_us
         while self.now_us < end:
             self.now_us += TASK_US
@@ -79,18 +79,22 @@ class Rig:
         for _ in range(written):
             word = int.from_bytes(self.ring[4 * self._at : 4 * self._at + 4], "little")
             self._at = (self._at + 1) % RING_WORDS
-            low, high = (word & 0xFFFF) + 3, (word >> 16) + 1
-            self.words.append((low, high))
-            self.played_us += low + high
+            self._written.append(word)
+            self.played_us += (word & 0xFFFF) + (word >> 16) + 4
             self._ends.append(self.played_us)
 
-    def edges(self):
-        """Return the pin's edges as (us, level), the 1 us marks of silence left out."""
+    def words(self):
+        """Yield the words that were written as (low_us, high_us)."""
+        for word in self._written:
+            yield (word & 0xFFFF) + 3, (word >> 16) + 1
+
+    def edges(self, first_us=0, end_us=1 << 60):
+        """Return the pin's edges in a span of time as (us, level), silence's marks left out."""
         edges = []
         at = 0
-        for low, high in self.words:
+        for low, high in self.words():
             at += low
-            if high > 1:
+            if high > 1 and first_us <= at < end_us:
                 edges.append((at, 1))
                 edges.append((at + high, 0))
             at += high

@@ -22,13 +22,13 @@ from endpoint.line.loop import CYCLES_FOLD, HOLD_OVER_CYCLES, TIME_MASK
 from endpoint.line.profile import FRAME_SYMBOLS
 
 # Cycles per call of the kernel: long enough to be cheap, short against the loop.
-_BATCH_CYCLES = const(4)
+_BATCH_CYCLES = const(8)
 # Line periods that the generator follows, 1/16 us: 64 to 56 Hz, and nominal.
 _SHORTEST_X16 = const(250000)
 _LONGEST_X16 = const(285714)
 _NOMINAL_X16 = const(266667)
 
-_TAIL = const(0)  # last edge, relative to the coming cycle boundary, 1/256 us
+_TAIL = const(0)  # last edge, relative to the coming cycle boundary, 1/256 us, biased
 _LEVEL = const(1)  # level since then
 _LOW = const(2)  # low ticks not yet written
 _HIGH = const(3)  # high ticks not yet written
@@ -43,6 +43,8 @@ _CYCLES = const(11)  # cycles to play
 _INDEX = const(12)  # ring index of the next word
 _MASK = const(13)  # ring size - 1
 _WORDS = const(14)
+# A word read back is unsigned where the machine's own word is longer than 32 bits.
+_BIAS = const(0x20000000)
 
 
 @micropython.viper
@@ -56,7 +58,7 @@ def _play(state, symbols, ring) -> int:
     period = s[_PERIOD]
     index = s[_INDEX]
     mask = s[_MASK]
-    tail = s[_TAIL]
+    tail = s[_TAIL] - _BIAS
     level = s[_LEVEL]
     low = s[_LOW]
     high = s[_HIGH]
@@ -99,7 +101,7 @@ def _play(state, symbols, ring) -> int:
             if left > 0:
                 bit = bits[symbol]
     s[_INDEX] = index
-    s[_TAIL] = tail
+    s[_TAIL] = tail + _BIAS
     s[_LEVEL] = level
     s[_LOW] = low
     s[_HIGH] = high
@@ -119,7 +121,7 @@ def _rest(state, ring) -> int:
     written = 0
     left = s[_CYCLES]
     while left > 0:
-        tail = s[_TAIL]
+        tail = s[_TAIL] - _BIAS
         ticks = (128 - tail) >> 8
         tail += ticks << 8
         if s[_LEVEL]:
@@ -137,7 +139,7 @@ def _rest(state, ring) -> int:
                 written += 1
                 low = 0
             s[_LOW] = low
-        s[_TAIL] = tail - (s[_PERIOD] << 4)
+        s[_TAIL] = tail - (s[_PERIOD] << 4) + _BIAS
         left -= 1
     s[_INDEX] = index
     return written
@@ -191,7 +193,8 @@ class Carrier:
         self._aligned = False
         self._symbols = None
         s = self._state
-        s[_INDEX] = s[_TAIL] = s[_LEVEL] = s[_LOW] = s[_HIGH] = 0
+        s[_INDEX] = s[_LEVEL] = s[_LOW] = s[_HIGH] = 0
+        s[_TAIL] = _BIAS
 
     @property
     def filled_us(self):

@@ -48,6 +48,9 @@ _KI = const(20)  # 2^-22
 _EPOCH = const(21)  # acquisitions so far
 _ERROR = const(22)  # phase error of the last measured step, 2^-20 cycles
 _WORDS = const(23)
+# Added to the words that can be negative: a word read back is unsigned where the machine's
+# own word is longer than 32 bits.
+_BIAS = const(0x20000000)
 
 
 @micropython.viper
@@ -57,14 +60,14 @@ def _start(state, rising: int):
     # Sixteen intervals are eight cycles: 400,000 / 3 us at 60 Hz.
     span = s[_SUM] * 3
     excess = (400000 - span) << 14
-    deviation = (excess // span) << 12
-    s[_DEVIATION] = (deviation + ((excess % span) << 12) // span) << 4
+    deviation = ((excess // span) << 12) + ((excess % span) << 12) // span
+    s[_DEVIATION] = (deviation << 4) + _BIAS
     mid = 0 - 3 * s[_INTERVAL]
-    s[_GRID] = mid + 100000
-    s[_MID] = mid
-    s[_EDGE] = 0
-    s[_HALF] = 1 + rising
-    s[_MID_HALF] = rising
+    s[_GRID] = mid + 100000 + _BIAS
+    s[_MID] = mid + _BIAS
+    s[_EDGE] = _BIAS
+    s[_HALF] = 1 + rising + _BIAS
+    s[_MID_HALF] = rising + _BIAS
     s[_PHASE] = (1 + 2 * rising) << 26
     s[_CHAINED] = 1
     s[_GOOD] = 0
@@ -95,7 +98,7 @@ def _acquire(state, rising: int):
 def _step(state, measured: int, known: int):
     """Pass one grid instant; `measured` is its phase in 2^-20 cycles from cycle _CYCLE."""
     s = ptr32(state)
-    deviation = s[_DEVIATION]
+    deviation = s[_DEVIATION] - _BIAS
     phase = s[_PHASE] + 0x10000000 + ((deviation + 2) >> 2)
     if known:
         error = measured - (phase >> 8)
@@ -110,8 +113,8 @@ def _step(state, measured: int, known: int):
             deviation = 0x3C00000
         if deviation < -0x3C00000:
             deviation = -0x3C00000
-        s[_DEVIATION] = deviation
-        s[_ERROR] = error
+        s[_DEVIATION] = deviation + _BIAS
+        s[_ERROR] = error + _BIAS
         s[_COASTED] = 0
         # An error within 1/64 cycle counts as good.
         if error > 0x4000 or error < -0x4000:
@@ -140,18 +143,18 @@ def _accept(state, half: int):
     """Take the newest edge as half-cycle `half`; step the grid up to the new midpoint."""
     s = ptr32(state)
     base = s[_CYCLE]
-    if half == s[_HALF] + 1:
-        mid = s[_EDGE] >> 1
-        old = s[_MID]
+    if half == s[_HALF] - _BIAS + 1:
+        mid = (s[_EDGE] - _BIAS) >> 1
+        old = s[_MID] - _BIAS
         span = mid - old
-        while s[_GRID] < mid:
-            past = (s[_GRID] - old) << 14
+        while s[_GRID] - _BIAS < mid:
+            past = (s[_GRID] - _BIAS - old) << 14
             if s[_CHAINED] and past >= 0:
                 part = ((past // span) << 5) + ((past % span) << 5) // span
-                _step(state, (s[_MID_HALF] << 19) + 0x40000 + part, 1)
+                _step(state, ((s[_MID_HALF] - _BIAS) << 19) + 0x40000 + part, 1)
             else:
                 _step(state, 0, 0)
-        s[_MID] = mid
+        s[_MID] = mid + _BIAS
         s[_MID_HALF] = s[_HALF]
         s[_CHAINED] = 1
     else:
@@ -159,8 +162,8 @@ def _accept(state, half: int):
     passed = s[_CYCLE] - base
     if passed < 0:
         passed += 220200960
-    s[_EDGE] = 0
-    s[_HALF] = half - 2 * passed
+    s[_EDGE] = _BIAS
+    s[_HALF] = half - 2 * passed + _BIAS
 
 
 @micropython.viper
@@ -168,11 +171,11 @@ def _track(state, rising: int):
     """Judge one edge against the flywheel: near its half-cycle, and later than the last."""
     s = ptr32(state)
     # Nothing can measure what lies more than one and a half periods back.
-    while s[_GRID] < -150000:
+    while s[_GRID] - _BIAS < -150000:
         _step(state, 0, 0)
-    elapsed = 100000 - s[_GRID]
+    elapsed = 100000 + _BIAS - s[_GRID]
     turned = (elapsed * 5243) // 500
-    turned += (turned * (s[_DEVIATION] >> 18)) >> 12
+    turned += (turned * ((s[_DEVIATION] - _BIAS) >> 18)) >> 12
     x = (s[_PHASE] >> 8) + turned
     if not rising:
         x -= 0x80000
@@ -180,7 +183,7 @@ def _track(state, rising: int):
     # Within 1/16 cycle, 1.04 ms.
     if off > -0x10000 and off < 0x10000:
         half = ((x - off) >> 19) + 1 - rising
-        if half > s[_HALF]:
+        if half > s[_HALF] - _BIAS:
             _accept(state, half)
 
 
@@ -210,7 +213,7 @@ def _feed(state, stamps, count: int):
         i += 1
     # Period in 2^-10 us: 2^10 · 50,000 / (3 (1 + deviation)) by long division, in which
     # a / f = 2^-16 of it and f is 1 + deviation in 2^-21.
-    f = (0x20000000 + (s[_DEVIATION] >> 1)) >> 8
+    f = (0x20000000 + ((s[_DEVIATION] - _BIAS) >> 1)) >> 8
     a = 546133333
     q = a // f
     a = (a % f) << 8
@@ -226,7 +229,7 @@ def _boundary(state, cycles: int) -> int:
     period = s[_PERIOD] >> 6
     phase = s[_PHASE]
     part = (period * (phase >> 16) + ((period * ((phase >> 4) & 0xFFF)) >> 12)) >> 12
-    return ((s[_GRID] - 100000) * 8) // 3 + ((cycles * s[_PERIOD]) >> 6) - part
+    return ((s[_GRID] - _BIAS - 100000) * 8) // 3 + ((cycles * s[_PERIOD]) >> 6) - part
 
 
 class Loop:
@@ -247,6 +250,7 @@ class Loop:
         s[_KI] = (bandwidth_mhz * bandwidth_mhz * 256 * 4096 // 360000 + 500) // 1000
         s[_LEVEL] = 1 if first_rises else 0
         s[_PERIOD] = 17066667
+        s[_DEVIATION] = s[_GRID] = s[_ERROR] = _BIAS
         self._state = s
         # Three time constants of the loop, or one second.
         self._settle_steps = 60000 // bandwidth_mhz
@@ -288,7 +292,7 @@ class Loop:
     @property
     def grid_sixths(self):
         """The last grid instant relative to the newest edge, in sixths of a us (≤ 0)."""
-        return self._state[_GRID] - 100000
+        return self._state[_GRID] - _BIAS - 100000
 
     @property
     def steps(self):
@@ -308,7 +312,7 @@ class Loop:
     @property
     def error_q20(self):
         """Phase error of the last measured step, 2^-20 cycles."""
-        return self._state[_ERROR]
+        return self._state[_ERROR] - _BIAS
 
     @property
     def coasted(self):
@@ -323,7 +327,7 @@ class Loop:
     @property
     def frequency_mhz(self):
         """Line frequency in mHz."""
-        return 60000 + (self._state[_DEVIATION] // 1024 * 60000 >> 20)
+        return 60000 + ((self._state[_DEVIATION] - _BIAS) // 1024 * 60000 >> 20)
 
     def boundary_x16(self, ahead):
         """Return when a cycle starts.

@@ -72,9 +72,7 @@ class Profile:
         """Return whether `channel` exists."""
         gap = channel // self.cycles_per_symbol
         offset = channel % self.cycles_per_symbol
-        return (
-            FIRST_GAP <= gap <= LAST_GAP and self.first_offset <= offset <= self.last_offset
-        )
+        return FIRST_GAP <= gap <= LAST_GAP and self.first_offset <= offset <= self.last_offset
 
     def check(self, channel):
         """Raise ChannelError unless `channel` exists."""

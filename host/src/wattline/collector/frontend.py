@@ -142,15 +142,20 @@ class HalfCycles:
     def __init__(self, profile: Profile, channels: NDArray[np.int64]) -> None:
         self._two_l = 2 * profile.cycles_per_symbol
         self._channels = channels
-        angle = np.outer(np.arange(_HALF), channels) / (SAMPLES * profile.cycles_per_symbol)
-        # Twice the mean over a symbol is the carrier's complex amplitude.
-        self._kernel = (np.exp(-2j * np.pi * angle) / (_HALF * profile.cycles_per_symbol)).astype(
-            np.complex64
-        )
+        angle = 2 * np.pi * np.outer(np.arange(_HALF), channels)
+        angle /= SAMPLES * profile.cycles_per_symbol
+        # Twice the mean over a symbol is the carrier's complex amplitude. Real and imaginary
+        # parts stand side by side, so that one real product serves both.
+        scale = 1 / (_HALF * profile.cycles_per_symbol)
+        kernel = scale * np.concatenate([np.cos(angle), -np.sin(angle)], axis=1)
+        self._kernel = kernel.astype(np.float32)
 
     def transform(self, cycles: NDArray[np.float32], first_half: int) -> NDArray[np.complex64]:
         """Return shape (halves, channels) for cycles that begin at half `first_half`."""
         halves = cycles.reshape(-1, _HALF)
         q = first_half + np.arange(len(halves))
         turns = (q[:, None] * self._channels % self._two_l) / self._two_l
-        return (halves @ self._kernel) * np.exp(-2j * np.pi * turns).astype(np.complex64)
+        parts = halves @ self._kernel
+        columns = len(self._channels)
+        sums = parts[:, :columns] + 1j * parts[:, columns:]
+        return sums * np.exp(-2j * np.pi * turns).astype(np.complex64)

@@ -58,6 +58,7 @@ class Frame:
     def to_json(self) -> dict[str, Any]:
         """Return plain values; arrays are left out."""
         return {
+            **self.fields,
             "kind": self.kind,
             "eid": f"{self.eid:08x}",
             "channel": self.channel,
@@ -65,7 +66,6 @@ class Frame:
             "payload": self.payload.hex(),
             "ebn0_db": round(self.ebn0_db, 2),
             "corrected_bits": self.corrected_bits,
-            **self.fields,
         }
 
 
