@@ -11,7 +11,7 @@ Source: ANSI C12.18, application layer.
 from micropython import const
 
 from endpoint.optical import services
-from endpoint.optical.kernels import checksum, copy
+from endpoint.optical.kernels import HAVE, NEED, SWALLOW, copy, is_data
 from endpoint.optical.packet import OVERHEAD_BYTES, Link
 
 BAD_REPLY = const(0x102)  # the packets were right, the service reply in them was not
@@ -79,13 +79,12 @@ class C1218Client(Link):
         if not self.busy:
             return 0
         due = OVERHEAD_BYTES + self._reply_bytes
-        if self._need:
-            return (self._need if self._need > due else due) - self._have
+        need = self._receiver[NEED]
+        if need == SWALLOW:
+            return 1
+        if need:
+            return max(need, due) - self._receiver[HAVE]
         return due + 1 if self._flight else due
-
-    def abandon(self):
-        """Give the link up; the device comes back to its Base state by its own time-out."""
-        self._die(services.ERR)
 
     def _on_message(self):
         self.busy = False
@@ -118,15 +117,10 @@ class C1218Client(Link):
             self._close()
 
     def _take_data(self, request, count):
-        message = self.message
-        out = self.out
         data_count = count - services.READ_REPLY_BYTES
-        asked = out[6] << 8 | out[7] if request == services.READ_OFFSET else data_count
-        if (
-            data_count < 0
-            or message[1] << 8 | message[2] != data_count
-            or data_count != asked
-            or checksum(message, 3, data_count) != message[3 + data_count]
+        out = self.out
+        if not is_data(self.message, count) or (
+            request == services.READ_OFFSET and data_count != out[6] << 8 | out[7]
         ):
             self.error = BAD_REPLY
             return
@@ -147,7 +141,7 @@ class C1218Client(Link):
         ):
             self.error = BAD_REPLY
             return
-        self.packet_bytes = packet_bytes
+        self._set_packet_bytes(packet_bytes)
         self.packets = message[3]
         if baud_code:
             self.baud = services.BAUDS[baud_code]

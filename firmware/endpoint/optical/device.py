@@ -103,7 +103,7 @@ class C1218Device(Link):
 
     def _on_message(self):
         self.services += 1
-        self._identity = self._rx[1]
+        self._packet[1] = self._rx[1]  # answer with the identity that asked
         self._change = _NOTHING
         self.out[0] = services.OK
         count = 1
@@ -128,7 +128,7 @@ class C1218Device(Link):
             self._reset()
             self._on_dead(0)
         elif change == _NEGOTIATE:
-            self.packet_bytes = self._new_packet_bytes
+            self._set_packet_bytes(self._new_packet_bytes)
             self.packets = self._new_packets
             if self._new_baud_code:
                 self.baud = services.BAUDS[self._new_baud_code]

@@ -10,9 +10,25 @@ Context: any. Allocates: nothing after construction as long as `now_ms` stays be
 Source: ANSI C12.18, data link layer.
 """
 
+from array import array
+
 from micropython import const
 
-from endpoint.optical.kernels import copy, crc16
+from endpoint.optical.kernels import (
+    ACK,
+    AT,
+    CRC,
+    HAVE,
+    LIMIT,
+    NAK,
+    NEED,
+    NOTHING,
+    PACKET,
+    STATE_WORDS,
+    copy,
+    pack,
+    receive,
+)
 
 DEFAULT_PACKET_BYTES = const(64)  # at the start of every session
 DEFAULT_PACKETS = const(1)
@@ -23,9 +39,6 @@ OVERHEAD_BYTES = const(8)  # header 6, CRC 2
 NO_ACK = const(0x100)  # a packet stayed without acknowledgement through all repetitions
 SILENCE = const(0x101)  # no valid packet within the channel traffic time-out
 
-_STP = const(0xEE)
-_ACK = const(0x06)
-_NAK = const(0x15)
 _MULTI = const(0x80)
 _FIRST = const(0x40)
 _TOGGLE = const(0x20)
@@ -68,7 +81,7 @@ class Link:
         self.out = bytearray(out_bytes)
         self._rx = bytearray(packet_bytes)
         self._packet = bytearray(packet_bytes)
-        self._identity = 0
+        self._receiver = array("i", [0] * STATE_WORDS)
         self._listening = True
         self._toggle = 0
         self._now_ms = 0
@@ -81,33 +94,23 @@ class Link:
     def feed(self, buffer, count, now_ms):
         """Take `count` received bytes from the start of `buffer`."""
         self._now_ms = now_ms
-        at = 0
-        while at < count:
-            need = self._need
-            if not need:
-                byte = buffer[at]
-                at += 1
-                if byte == _STP:
-                    self._rx[0] = byte
-                    self._have = 1
-                    self._need = _HEADER_BYTES
-                elif self._flight == _FLYING:
-                    if byte == _ACK:
-                        self._acknowledged()
-                    elif byte == _NAK:
-                        self._repeat()
-            elif self._swallow:
-                at = count
+        receiver = self._receiver
+        receiver[AT] = 0
+        while True:
+            found = receive(receiver, self._rx, buffer, count)
+            if found == NOTHING:
+                break
+            if found == PACKET:
+                self._accept(receiver)
+            elif found == ACK:
+                if self._flight == _FLYING:
+                    self._acknowledged()
+            elif found == NAK:
+                if self._flight == _FLYING:
+                    self._repeat()
             else:
-                part = need - self._have
-                if part > count - at:
-                    part = count - at
-                copy(self._rx, self._have, buffer, at, part)
-                self._have += part
-                at += part
-                if self._have == need:
-                    self._filled()
-        if self._need:
+                self._reject()
+        if receiver[NEED]:
             self._rx_deadline_ms = now_ms + _INTER_CHARACTER_MS
 
     def sent(self, now_ms):
@@ -121,9 +124,8 @@ class Link:
     def tick(self, now_ms):
         """Act on every time-out that is due."""
         self._now_ms = now_ms
-        if self._need and now_ms >= self._rx_deadline_ms:
-            self._need = 0
-            self._swallow = False
+        if self._receiver[NEED] and now_ms >= self._rx_deadline_ms:
+            self._receiver[NEED] = 0
             self._reject()
         if self._flight == _FLYING and now_ms >= self._ack_deadline_ms:
             self._repeat()
@@ -136,7 +138,7 @@ class Link:
         due = self._traffic_deadline_ms
         if self._flight == _FLYING and (due is None or self._ack_deadline_ms < due):
             due = self._ack_deadline_ms
-        if self._need and (due is None or self._rx_deadline_ms < due):
+        if self._receiver[NEED] and (due is None or self._rx_deadline_ms < due):
             due = self._rx_deadline_ms
         return due
 
@@ -165,14 +167,12 @@ class Link:
 
     def _reset(self):
         """Go back to the defaults of a session's start."""
-        self.packet_bytes = DEFAULT_PACKET_BYTES
+        self._set_packet_bytes(DEFAULT_PACKET_BYTES)
         self.packets = DEFAULT_PACKETS
         self.baud = DEFAULT_BAUD
         self.traffic_ms = _TRAFFIC_MS
         self.too_long = False
-        self._need = 0
-        self._have = 0
-        self._swallow = False
+        self._receiver[NEED] = 0
         self._rx_deadline_ms = 0
         self._last = -1
         self._flight = _IDLE
@@ -180,6 +180,10 @@ class Link:
         self._traffic_deadline_ms = None
         self._sequence = -1
         self._left = 0
+
+    def _set_packet_bytes(self, packet_bytes):
+        self.packet_bytes = packet_bytes
+        self._receiver[LIMIT] = packet_bytes
 
     def _heard(self):
         self.traffic_ms = _TRAFFIC_MS
@@ -199,7 +203,7 @@ class Link:
 
     def _reject(self):
         self.rejects += 1
-        self._put(_NAK)
+        self._put(NAK)
 
     def _next_packet(self):
         part = self._out_count - self._out_at
@@ -211,19 +215,7 @@ class Link:
         self._toggle ^= _TOGGLE
         if self._multi:
             control |= _MULTI | (0 if self._out_at else _FIRST)
-        packet = self._packet
-        packet[0] = _STP
-        packet[1] = self._identity
-        packet[2] = control
-        packet[3] = self._left
-        packet[4] = part >> 8
-        packet[5] = part & 0xFF
-        copy(packet, _HEADER_BYTES, self.out, self._out_at, part)
-        end = _HEADER_BYTES + part
-        crc = crc16(packet, end)
-        packet[end] = crc & 0xFF
-        packet[end + 1] = crc >> 8
-        self._packet_count = end + 2
+        self._packet_count = pack(self._packet, control, self._left, self.out, self._out_at, part)
         self._out_at += part
         self._retries = _RETRIES
         self._queue()
@@ -258,29 +250,14 @@ class Link:
 
     # -- receiving ------------------------------------------------------------------
 
-    def _filled(self):
+    def _accept(self, receiver):
         rx = self._rx
-        if self._have == _HEADER_BYTES:
-            total = ((rx[4] << 8) | rx[5]) + OVERHEAD_BYTES
-            self._need = total
-            # Too long for us, so its end cannot be told: the silence after it is awaited.
-            self._swallow = total > self.packet_bytes
-            return
-        self._need = 0
-        end = self._have - 2
-        crc = crc16(rx, end)
-        if rx[end] | (rx[end + 1] << 8) == crc:
-            self._accept(crc)
-        else:
-            self._reject()
-
-    def _accept(self, crc):
-        rx = self._rx
-        part = self._have - OVERHEAD_BYTES
-        mark = ((rx[2] & _TOGGLE) << 19) | (rx[1] << 16) | crc
+        part = receiver[HAVE] - OVERHEAD_BYTES
+        control = rx[2]
+        mark = ((control & _TOGGLE) << 19) | (rx[1] << 16) | receiver[CRC]
         if mark == self._last:
             self._heard()
-            self._put(_ACK)
+            self._put(ACK)
             return
         if self._flight != _IDLE:
             # Only the whole of our message can be overtaken: its ACK was lost on the way.
@@ -289,8 +266,8 @@ class Link:
             self._acknowledged()
         self._last = mark
         self._heard()
-        self._put(_ACK)
-        if self._listening and self._gather(rx[2], rx[3], part):
+        self._put(ACK)
+        if self._listening and self._gather(control, rx[3], part):
             self._on_message()
 
     def _gather(self, control, sequence, part):
