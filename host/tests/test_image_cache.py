@@ -78,13 +78,20 @@ def test_a_child_that_outlives_its_builder_keeps_the_lock(tmp_path):
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_full_disk_names_size_and_place(tmp_path, number):
     with pytest.raises(RunError, match=f"about {cache.NEEDED_MB} MB free in {tmp_path}"):
-        with cache.disk_space_named(tmp_path):
+        with cache.disk_trouble_named(tmp_path):
             raise OSError(number, "no room")
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_write_protection_names_the_file(tmp_path, number):
+    with pytest.raises(RunError, match=r"x cannot be written: .*WATTLINE_CACHE"):
+        with cache.disk_trouble_named(tmp_path):
+            raise OSError(number, "no", str(tmp_path / "x"))
+
+
 def test_other_errors_pass(tmp_path):
-    with pytest.raises(PermissionError), cache.disk_space_named(tmp_path):
-        raise PermissionError
+    with pytest.raises(FileNotFoundError), cache.disk_trouble_named(tmp_path):
+        raise FileNotFoundError
 
 
 def test_full_disk_inside_a_program_is_recognised(tmp_path):

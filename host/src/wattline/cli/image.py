@@ -32,7 +32,12 @@ def build(
     """Build the image of a board; instant when nothing has changed."""
     image = build_image(board, micropython=micropython)
     if output is not None:
-        shutil.copyfile(image.uf2, output)
+        try:
+            shutil.copyfile(image.uf2, output)
+        except OSError as error:
+            raise WattlineError(
+                f"{output} cannot be written ({error.strerror}); choose another --output"
+            ) from None
     if as_json:
         print(json.dumps({**image.report, "path": str(image.uf2)}, indent=2))
         return

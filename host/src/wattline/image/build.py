@@ -84,7 +84,7 @@ def build_image(
     root = root or paths.cache_root()
     target = target or paths.output_folder(board)
     own_tree = sources.own_tree(micropython) if micropython else None
-    with cache.disk_space_named(root), Stages(quiet) as stages:
+    with cache.disk_trouble_named(root), Stages(quiet) as stages:
 
         def waiting() -> None:
             stages.stage("Waiting for another build to end")

@@ -78,14 +78,19 @@ def read_json(file: Path) -> Any:
 
 
 @contextlib.contextmanager
-def disk_space_named(root: Path) -> Iterator[None]:
-    """Turn "no space left" anywhere in the body into one sentence with its cure."""
+def disk_trouble_named(root: Path) -> Iterator[None]:
+    """Turn a full or write-protected disk anywhere in the body into one sentence with its cure."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise disk_full(root) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(root) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise RunError(
+                f"{error.filename} cannot be written: make it writable, or set WATTLINE_CACHE to "
+                "a folder that is"
+            ) from error
+        raise
 
 
 def disk_full(root: Path) -> RunError:
