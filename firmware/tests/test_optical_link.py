@@ -66,7 +66,7 @@ class Ear(Link):
     """A bare link that keeps what it hears."""
 
     def __init__(self):
-        super().__init__(64, 4, 200, 200)
+        super().__init__(64, 4, 200)
         self.heard = []
         self.dead = []
 
@@ -178,7 +178,7 @@ def test_more_segments_than_negotiated_are_refused_with_onp():
 
 def test_negotiated_segments_carry_a_long_table():
     for packet_bytes, packets in ((64, 20), (128, 9), (256, 5)):
-        client = C1218Client(packet_bytes, packets, 1100, 64)
+        client = C1218Client(packet_bytes, packets, 1100)
         wire = Wire(client, C1218Device(Store()))
         assert ask(wire, IDENTIFY) == services.OK
         offer = services.negotiate_request(packet_bytes, packets, b"\x06")
@@ -200,7 +200,7 @@ def test_reply_that_does_not_fit_is_refused_with_onp():
 
 
 def test_request_that_does_not_fit_is_not_sent():
-    wire = pair(client=C1218Client(64, 4, 224, 200))
+    wire = pair(client=C1218Client(64, 4, 224))
     assert ask(wire, services.write_request(60, bytes(60))) == TOO_LONG
     assert wire.client.tx_count == 0
 

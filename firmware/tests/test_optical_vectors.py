@@ -163,7 +163,7 @@ REQUESTS = (
 
 
 def test_V1_client_speaks_the_main_session():
-    client = C1218Client(64, 4, 224, 64)
+    client = C1218Client(64, 4, 224)
     requests = iter(REQUESTS)
     now = 0
     for direction, packet in vectors.SESSION:
@@ -185,7 +185,7 @@ def test_V1_client_speaks_the_main_session():
 
 
 def test_V1_client_hands_out_the_table_data():
-    client = C1218Client(64, 4, 224, 64)
+    client = C1218Client(64, 4, 224)
     client.packets = 4
     client._toggle = 0x20
     client.start(services.read_request(2048), 0)
@@ -220,7 +220,7 @@ def test_V2_device_refuses():
 def test_V2_client_names_the_refusal():
     for pair in range(len(vectors.REFUSALS) // 2):
         request, reply = (unhexlify(vectors.REFUSALS[2 * pair + i][1]) for i in (0, 1))
-        client = C1218Client(64, 4, 224, 64)
+        client = C1218Client(64, 4, 224)
         client.start(request[6:-2], 0)
         assert take(client, 0) == request
         give(client, b"\x06" + reply, 1)
@@ -230,7 +230,7 @@ def test_V2_client_names_the_refusal():
 
 def test_V3_segmented_write():
     data = bytes(range(0x30, 0x94))
-    client = C1218Client(64, 4, 224, 128)
+    client = C1218Client(64, 4, 224)
     client.packets = 4
     client.start(services.write_request(2048, data), 0)
     tables = VectorTables()

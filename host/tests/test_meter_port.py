@@ -32,7 +32,7 @@ class Direct:
 
     def __init__(self, meter):
         self.meter = meter
-        self.client = C1218Client(256, 8, 1024, 256)
+        self.client = C1218Client(256, 8, 1024)
         self.now_ns = 0
 
     def ask(self, request):

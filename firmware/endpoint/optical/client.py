@@ -10,9 +10,21 @@ Source: ANSI C12.18, application layer.
 
 from micropython import const
 
-from endpoint.optical import services
-from endpoint.optical.kernels import HAVE, NEED, SWALLOW, copy, is_data
+from endpoint.optical.kernels import HAVE, NEED, SWALLOW, is_data
 from endpoint.optical.packet import OVERHEAD_BYTES, Link
+from endpoint.optical.services import (
+    BAUDS,
+    IDENTIFY,
+    NEGOTIATE,
+    NEGOTIATE_LAST,
+    OK,
+    READ,
+    READ_OFFSET,
+    READ_REPLY_BYTES,
+    RNO,
+    TERMINATE,
+    WAIT,
+)
 
 BAD_REPLY = const(0x102)  # the packets were right, the service reply in them was not
 TOO_LONG = const(0x103)  # request or reply does not fit what was negotiated
@@ -29,15 +41,14 @@ class C1218Client(Link):
         What Negotiate may offer; a session starts at 64 and 1 whatever is given here.
     message_bytes : int
         Largest reply: a table, 4 bytes around it.
-    request_bytes : int
-        Largest request.
     """
 
-    def __init__(self, packet_bytes=64, packets=4, message_bytes=224, request_bytes=64):
-        super().__init__(packet_bytes, packets, message_bytes, request_bytes)
+    def __init__(self, packet_bytes=64, packets=4, message_bytes=224):
+        super().__init__(packet_bytes, packets, message_bytes)
+        self._request = b""
         self.busy = False
         self.open = False  # the device has left its Base state, as far as we know
-        self.error = services.OK
+        self.error = OK
         self.data_at = 0
         self.data_count = 0
         self._reply_bytes = 0
@@ -49,7 +60,7 @@ class C1218Client(Link):
         Parameters
         ----------
         request : bytes-like
-            The service message; it is copied.
+            The service message; it must stay as it is while `busy`.
         now_ms : int
             Monotonic time in ms.
         reply_bytes : int
@@ -57,18 +68,18 @@ class C1218Client(Link):
         """
         count = len(request)
         self.data_count = 0
+        self._request = request
         self._reply_bytes = reply_bytes
-        if count > len(self.out) or not self._fits(count):
+        if count > self.packets * (self.packet_bytes - OVERHEAD_BYTES):
             self.error = TOO_LONG
             return
-        if request[0] == services.IDENTIFY:
+        if request[0] == IDENTIFY:
             self._close()
         self._now_ms = now_ms
         self.busy = True
         self._listening = True
-        self.error = services.OK
-        copy(self.out, 0, request, 0, count)
-        self._send(count)
+        self.error = OK
+        self._send(request, count)
 
     @property
     def expected_bytes(self):
@@ -89,62 +100,57 @@ class C1218Client(Link):
     def _on_message(self):
         self.busy = False
         self._listening = False
-        message = self.message
-        self.error = message[0]
+        error = self.message[0]
         if self.too_long:
-            self.error = TOO_LONG
-        elif message[0] == services.OK:
-            self._take(self.out[0])
-        if self.error == services.RNO:
+            error = TOO_LONG
+        elif error == OK:
+            error = self._take(self._request, self.message_count)
+        elif error == RNO:
             self._close()
+        self.error = error
 
-    def _take(self, request):
-        count = self.message_count
-        if services.READ <= request <= services.READ_OFFSET:
-            self._take_data(request, count)
-            return
+    def _take(self, request, count):
+        """Take a good reply apart; return OK or BAD_REPLY."""
+        code = request[0]
+        if READ <= code <= READ_OFFSET:
+            if not is_data(self.message, count):
+                return BAD_REPLY
+            count -= READ_REPLY_BYTES
+            if code == READ_OFFSET and count != request[6] << 8 | request[7]:
+                return BAD_REPLY
+            self.data_at = 3
+            self.data_count = count
+            return OK
         self.data_at = 1
         self.data_count = count - 1
-        if request == services.IDENTIFY:
+        if code == IDENTIFY:
             self.open = True
-            if count < 4:
-                self.error = BAD_REPLY
-        elif services.NEGOTIATE <= request <= services.NEGOTIATE_LAST:
-            self._negotiated(count)
-        elif request == services.WAIT:
-            self._stay(self.out[1] * 1000)
-        elif request == services.TERMINATE:
+            return OK if count > 3 else BAD_REPLY
+        if NEGOTIATE <= code <= NEGOTIATE_LAST:
+            return self._negotiated(request, count)
+        if code == WAIT:
+            self._stay(request[1] * 1000)
+        elif code == TERMINATE:
             self._close()
+        return OK
 
-    def _take_data(self, request, count):
-        data_count = count - services.READ_REPLY_BYTES
-        out = self.out
-        if not is_data(self.message, count) or (
-            request == services.READ_OFFSET and data_count != out[6] << 8 | out[7]
-        ):
-            self.error = BAD_REPLY
-            return
-        self.data_at = 3
-        self.data_count = data_count
-
-    def _negotiated(self, count):
+    def _negotiated(self, request, count):
         message = self.message
-        out = self.out
         packet_bytes = message[1] << 8 | message[2]
         baud_code = message[4] if count > 4 else 0
         if (
             count < 4
-            or not OVERHEAD_BYTES < packet_bytes <= (out[1] << 8 | out[2])
+            or not OVERHEAD_BYTES < packet_bytes <= (request[1] << 8 | request[2])
             or packet_bytes > len(self._rx)
-            or not 0 < message[3] <= out[3]
-            or baud_code >= len(services.BAUDS)
+            or not 0 < message[3] <= request[3]
+            or baud_code >= len(BAUDS)
         ):
-            self.error = BAD_REPLY
-            return
+            return BAD_REPLY
         self._set_packet_bytes(packet_bytes)
         self.packets = message[3]
         if baud_code:
-            self.baud = services.BAUDS[baud_code]
+            self.baud = BAUDS[baud_code]
+        return OK
 
     def _close(self):
         # The device may still repeat its last reply, so that one stays known as a duplicate.

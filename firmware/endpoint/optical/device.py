@@ -88,7 +88,8 @@ class C1218Device(Link):
         self._password = memoryview(bytearray(services.PASSWORD_BYTES))
         self._user = memoryview(bytearray(services.USER_BYTES))
         self.services = 0  # requests carried out or refused since construction
-        super().__init__(packet_bytes, packets, message_bytes, message_bytes)
+        super().__init__(packet_bytes, packets, message_bytes)
+        self.out = bytearray(message_bytes)
         self._change = _NOTHING
         self._new_packet_bytes = 0
         self._new_packets = 0
@@ -119,7 +120,7 @@ class C1218Device(Link):
             self.out[0] = code
             self._change = _NOTHING
             count = 1
-        self._send(count)
+        self._send(self.out, count)
 
     def _on_sent(self):
         change = self._change

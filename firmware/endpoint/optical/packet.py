@@ -18,11 +18,11 @@ from endpoint.optical.kernels import (
     ACK,
     AT,
     CRC,
+    DAMAGED,
     HAVE,
     LIMIT,
     NAK,
     NEED,
-    NOTHING,
     PACKET,
     STATE_WORDS,
     copy,
@@ -67,18 +67,16 @@ class Link:
         Most packets of one message, in either direction.
     message_bytes : int
         Largest message that is received.
-    out_bytes : int
-        Largest message that is sent.
     """
 
-    def __init__(self, packet_bytes, packets, message_bytes, out_bytes):
+    def __init__(self, packet_bytes, packets, message_bytes):
         self.largest_packet_bytes = packet_bytes
         self.most_packets = packets
         self.tx = bytearray(packet_bytes + _CONTROLS)
         self.tx_count = 0
         self.message = bytearray(message_bytes)
         self.message_count = 0
-        self.out = bytearray(out_bytes)
+        self._out = b""
         self._rx = bytearray(packet_bytes)
         self._packet = bytearray(packet_bytes)
         self._receiver = array("i", [0] * STATE_WORDS)
@@ -96,10 +94,8 @@ class Link:
         self._now_ms = now_ms
         receiver = self._receiver
         receiver[AT] = 0
-        while True:
+        while receiver[AT] < count:
             found = receive(receiver, self._rx, buffer, count)
-            if found == NOTHING:
-                break
             if found == PACKET:
                 self._accept(receiver)
             elif found == ACK:
@@ -108,7 +104,7 @@ class Link:
             elif found == NAK:
                 if self._flight == _FLYING:
                     self._repeat()
-            else:
+            elif found == DAMAGED:
                 self._reject()
         if receiver[NEED]:
             self._rx_deadline_ms = now_ms + _INTER_CHARACTER_MS
@@ -156,13 +152,17 @@ class Link:
     def _fits(self, count):
         return count <= self.packets * (self.packet_bytes - OVERHEAD_BYTES)
 
-    def _send(self, count):
-        """Send ``out[:count]``, in as many packets as it takes; the caller checked `_fits`."""
+    def _send(self, message, count):
+        """Send ``message[:count]`` in as many packets as it takes; the caller checked `_fits`.
+
+        The message is not copied: it must stay as it is until `_on_sent` or `_on_dead`.
+        """
         room = self.packet_bytes - OVERHEAD_BYTES
+        self._out = message
         self._out_count = count
         self._out_at = 0
         self._left = (count + room - 1) // room
-        self._multi = self._left > 1
+        self._multi = count > room
         self._next_packet()
 
     def _reset(self):
@@ -206,25 +206,27 @@ class Link:
         self._put(NAK)
 
     def _next_packet(self):
-        part = self._out_count - self._out_at
-        room = self.packet_bytes - OVERHEAD_BYTES
-        if part > room:
-            part = room
-        self._left -= 1
+        at = self._out_at
+        part = self._out_count - at
+        left = self._left - 1
         control = self._toggle
-        self._toggle ^= _TOGGLE
         if self._multi:
-            control |= _MULTI | (0 if self._out_at else _FIRST)
-        self._packet_count = pack(self._packet, control, self._left, self.out, self._out_at, part)
-        self._out_at += part
+            part = min(part, self.packet_bytes - OVERHEAD_BYTES)
+            control |= _MULTI if at else _MULTI | _FIRST
+        self._packet_count = pack(self._packet, control, left, self._out, at, part)
+        self._toggle ^= _TOGGLE
+        self._left = left
+        self._out_at = at + part
         self._retries = _RETRIES
         self._queue()
 
     def _queue(self):
-        if self.tx_count + self._packet_count > len(self.tx):
-            self.tx_count = 0  # stale control bytes of a caller that never sends
-        copy(self.tx, self.tx_count, self._packet, 0, self._packet_count)
-        self.tx_count += self._packet_count
+        at = self.tx_count
+        count = self._packet_count
+        if at + count > len(self.tx):
+            at = 0  # stale control bytes of a caller that never sends
+        copy(self.tx, at, self._packet, 0, count)
+        self.tx_count = at + count
         self._flight = _QUEUED
 
     def _repeat(self):
