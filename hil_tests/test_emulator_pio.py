@@ -184,7 +184,7 @@ for number, freq, pin in ((0, 1_000_000, 16), (3, 500_000, 17), (5, 250_000, 18)
 """
     )
     module.run_for_ns(1_000_000)
-    for (edges, half_ns) in zip(pins.values(), (4_000, 8_000, 16_000), strict=True):
+    for edges, half_ns in zip(pins.values(), (4_000, 8_000, 16_000), strict=True):
         gaps = {b - a for a, b in zip(edges, edges[1:], strict=False)}
         assert gaps == {half_ns}
 

@@ -208,9 +208,7 @@ class Pl011(BasePeripheral):
             self.on_byte(value, t_ns)
 
     def _deliver_later(self, value, wait_ns):
-        alarm = self._clock.create_alarm(
-            lambda: self._deliver(value, int(self._clock.nanos))
-        )
+        alarm = self._clock.create_alarm(lambda: self._deliver(value, int(self._clock.nanos)))
         alarm.schedule(wait_ns)
 
     def _peer_setting(self):

@@ -36,6 +36,4 @@ class Timer(RPTimer):
         due_us = now_us + ((value - now_us) & _WORD)
         alarm.armed = True
         alarm.target_micros = value & _WORD
-        alarm.clock_alarm.schedule(
-            max(0, self._epoch_nanos + due_us * 1000 - self.clock.nanos)
-        )
+        alarm.clock_alarm.schedule(max(0, self._epoch_nanos + due_us * 1000 - self.clock.nanos))
