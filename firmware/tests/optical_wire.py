@@ -27,9 +27,9 @@ class Wire:
                 return
             if moved:
                 continue
-            due = client.deadline_ms
-            if device.deadline_ms is not None and (due is None or device.deadline_ms < due):
-                due = device.deadline_ms
+            due = client.deadline_ms()
+            if device.deadline_ms() is not None and (due is None or device.deadline_ms() < due):
+                due = device.deadline_ms()
             assert due is not None, "nobody has anything to do"
             self.now_ms = max(self.now_ms, due)
             assert self.now_ms < end_ms, "the session does not end"

@@ -269,8 +269,8 @@ def test_a_steady_poll_allocates_nothing():
         now += 30
         reader.feed(rx, count, now)
         reader.tick(now)
-        expected = reader.expected_bytes
-        due = reader.deadline_ms
+        expected = reader.expected_bytes()
+        due = reader.deadline_ms()
     micropython.heap_unlock()
     assert reader.error == errors.OK
     assert reader.reading.forward_wh == 123456

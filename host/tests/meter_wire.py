@@ -37,7 +37,7 @@ class Rig:
         self.reader.start(self.now_ns // NS_PER_MS)
         self._pump()
         while not self.reader.done:
-            due_ms = self.reader.deadline_ms
+            due_ms = self.reader.deadline_ms()
             due_ns = None if due_ms is None else max(due_ms * NS_PER_MS, self.now_ns)
             if self._events and (due_ns is None or self._events[0][0] <= due_ns):
                 self._next()

@@ -122,6 +122,7 @@ class FocusReader:
         self.detail = 0  # on an error: table << 16 | last reply or link code
         self.done = True
         self.tx = self._client.tx
+        self.tx_count = 0
         self._life = self._live()
         next(self._life)
 
@@ -138,14 +139,10 @@ class FocusReader:
         self._resume_ms = self._quiet_until_ms
         self._advance()
 
-    @property
-    def tx_count(self):
-        """Number of bytes at the start of `tx` that wait to be sent."""
-        return self._client.tx_count
-
     def sent(self, now_ms):
         """Note that the caller has taken all of `tx`."""
         self._client.sent(now_ms)
+        self.tx_count = 0
 
     def feed(self, buffer, count, now_ms):
         """Take `count` received bytes from the start of `buffer`."""
@@ -159,10 +156,9 @@ class FocusReader:
         self._client.tick(now_ms)
         self._advance()
 
-    @property
     def deadline_ms(self):
-        """Time of the next `tick` that is needed, or None."""
-        due = self._client.deadline_ms
+        """Return the time of the next `tick` that is needed, or None."""
+        due = self._client.deadline_ms()
         if (
             self._resume_ms is not None
             and not self.done
@@ -171,10 +167,9 @@ class FocusReader:
             due = self._resume_ms
         return due
 
-    @property
     def expected_bytes(self):
-        """Bytes still to come until the reply is whole; see `C1218Client`."""
-        return self._client.expected_bytes
+        """Return how many bytes are still to come until the reply is whole."""
+        return self._client.expected_bytes()
 
     def forget(self):
         """Learn the meter anew at the next poll."""
@@ -189,19 +184,20 @@ class FocusReader:
 
     def _advance(self):
         client = self._client
-        while not self.done and not client.busy:
+        while not client.busy and not self.done:
             if self._resume_ms is not None:
                 if self._now_ms < self._resume_ms:
-                    return
+                    break
                 self._resume_ms = None
                 if self._request is not None:
                     self._ask(self._request, self._reply_bytes)
                     continue
-            elif self._request is not None and self._is_busy() and self._patience:
+            elif client.error and self._request is not None and self._is_busy() and self._patience:
                 self._patience -= 1
                 self._resume_ms = self._now_ms + _BUSY_MS
-                return
+                break
             next(self._life)
+        self.tx_count = client.tx_count
 
     def _live(self):
         """Run one poll after the other; each bare `yield` waits for a reply or for `start`."""

@@ -81,7 +81,6 @@ class C1218Client(Link):
         self.error = OK
         self._send(request, count)
 
-    @property
     def expected_bytes(self):
         """Bytes still to come until a good reply is whole; 0 when none is awaited.
 

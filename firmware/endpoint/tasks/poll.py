@@ -45,13 +45,13 @@ async def talk(session, port, clock, buffer):
             wire_ms = port.wire_ms(session.tx_count)
             port.write(tx[: session.tx_count])
             session.sent(now + wire_ms)
-        deadline = session.deadline_ms
+        deadline = session.deadline_ms()
         if deadline is not None and not received and now >= deadline:
             session.tick(now)
             continue
         if wire_ms or received:
-            wait_ms = wire_ms + port.wire_ms(session.expected_bytes) + _SLACK_MS
-        elif session.expected_bytes or deadline is None:
+            wait_ms = wire_ms + port.wire_ms(session.expected_bytes()) + _SLACK_MS
+        elif session.expected_bytes() or deadline is None:
             wait_ms = _STEP_MS
         else:
             wait_ms = min(_STEP_MAX_MS, deadline - now)

@@ -77,7 +77,7 @@ class MeterPort:
                 if self._log:
                     self._log("M", part, at_ns + delay_ns)
                 self._send(part, at_ns + delay_ns)
-        due_ms = device.deadline_ms
+        due_ms = device.deadline_ms()
         if due_ms is not None:
             due_ns = max(due_ms * _NS_PER_MS, t_ns + 1)
             if self._wake_ns is None or due_ns < self._wake_ns:
