@@ -127,6 +127,16 @@ def test_own_checkout_that_is_none(tmp_path):
         sources.own_tree(tmp_path / "missing")
 
 
+def test_own_checkout_without_git_has_the_version_of_its_sources(tmp_path):
+    own_checkout(tmp_path)
+    assert sources.own_tree(tmp_path).version == "unknown"
+    (tmp_path / "py" / "mpconfig.h").write_text(
+        "#define MICROPY_VERSION_MAJOR 1\n#define MICROPY_VERSION_MINOR 25\n"
+        "#define MICROPY_VERSION_MICRO 0\n#define MICROPY_VERSION_PRERELEASE 0\n"
+    )
+    assert sources.own_tree(tmp_path).version == "v1.25.0"
+
+
 @pytest.mark.parametrize("library", ["pico-sdk", "tinyusb", "mbedtls"])
 def test_own_checkout_without_its_submodules(tmp_path, library):
     shutil.rmtree(own_checkout(tmp_path) / "lib" / library)

@@ -1,6 +1,7 @@
 """Fetch MicroPython and the libraries it is built on from Debian, and unpack them."""
 
 import hashlib
+import re
 import shutil
 import tarfile
 from dataclasses import dataclass
@@ -193,8 +194,14 @@ def _git(tree: Path, *arguments: str) -> str | None:
 
 
 def _own_version(tree: Path) -> str:
-    described = _git(tree, "describe", "--tags", "--always", "--dirty")
-    return described if described and (tree / ".git").exists() else "unknown"
+    """Return what git says about the tree, else the version in its sources."""
+    if (tree / ".git").exists():
+        described = _git(tree, "describe", "--tags", "--always", "--dirty")
+        if described:
+            return described
+    text = (tree / "py" / "mpconfig.h").read_text(errors="replace")
+    numbers = re.findall(r"#define MICROPY_VERSION_(?:MAJOR|MINOR|MICRO) (\d+)", text)
+    return "v" + ".".join(numbers) if numbers else "unknown"
 
 
 def _own_hash(tree: Path) -> str:
