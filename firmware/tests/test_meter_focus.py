@@ -249,6 +249,25 @@ def test_a_session_left_open_is_ended_first():
     assert reader.error == errors.OK
 
 
+def test_meter_that_wants_to_begin_again_gets_one_more_session():
+    for code in (services.RNO, services.ISSS):
+        device, tables = meter()
+        reader = FocusReader()
+        tables.refuse[11] = code
+        logons = []
+
+        def logon(user_id, user, tables=tables, logons=logons):
+            logons.append(user_id)
+            if len(logons) == 2:
+                tables.refuse.clear()
+            return services.OK
+
+        tables.logon = logon
+        poll(reader, device)
+        assert reader.error == errors.OK, code
+        assert len(logons) == 2
+
+
 def test_a_steady_poll_allocates_nothing():
     device, _ = meter()
     reader = FocusReader()

@@ -35,6 +35,7 @@ NO_VOLTAGE = const(2)  # no voltage could be read; voltage_dv is as it was
 _PACKET_BYTES = const(128)
 _PACKETS = const(8)
 _MESSAGE_BYTES = const(960)
+_SERIAL_AT = const(16)  # in ST-1
 _IDENTIFY_REPLY_BYTES = const(5)
 _NEGOTIATE_REPLY_BYTES = const(5)
 
@@ -48,7 +49,7 @@ _IDENTIFY = bytes([services.IDENTIFY])
 
 
 class MeterReading:
-    """What the meter showed.
+    """What the meter showed; meant to be looked at when a poll has ended with `error` OK.
 
     Attributes
     ----------
@@ -348,7 +349,7 @@ class FocusReader:
     def _learn(self):
         """Learn identity and layout; a generator that runs within the session."""
         config = tables.Config((yield from self._read_config()))
-        identity = yield from self._read(tables.ST_MANUFACTURER, 16 + config.serial_bytes)
+        identity = yield from self._read(tables.ST_MANUFACTURER, _SERIAL_AT + config.serial_bytes)
         self.manufacturer = bytes(identity[:4]).strip()
         self.model = bytes(identity[4:12]).strip()
         if not config.electric or not any(text in self.model for text in self._models):
@@ -356,8 +357,8 @@ class FocusReader:
         if self._patch and not config.uses(PATCH_TABLE):
             self._table = PATCH_TABLE
             raise errors.NotLogging
-        place = (tables.ST_MANUFACTURER, len(identity), 16, config.serial_bytes)
-        raw = identity[16 : 16 + config.serial_bytes]
+        place = (tables.ST_MANUFACTURER, len(identity), _SERIAL_AT, config.serial_bytes)
+        raw = identity[_SERIAL_AT : _SERIAL_AT + config.serial_bytes]
         if _is_blank(raw):
             raw = yield from self._read(tables.ST_DEVICE, config.device_bytes)
             place = (tables.ST_DEVICE, len(raw), 0, len(raw))

@@ -86,8 +86,6 @@ class Link:
         self._listening = True
         self._toggle = 0
         self._now_ms = 0
-        self.repeats = 0  # packets sent again since construction
-        self.rejects = 0  # NAKs sent since construction
         self._reset()
 
     # -- the caller's side ----------------------------------------------------------
@@ -108,7 +106,7 @@ class Link:
                 if self._flight == _FLYING:
                     self._repeat()
             elif found == DAMAGED:
-                self._reject()
+                self._put(NAK)
         if receiver[NEED]:
             self._rx_deadline_ms = now_ms + _INTER_CHARACTER_MS
 
@@ -125,7 +123,7 @@ class Link:
         self._now_ms = now_ms
         if self._receiver[NEED] and now_ms >= self._rx_deadline_ms:
             self._receiver[NEED] = 0
-            self._reject()
+            self._put(NAK)
         if self._flight == _FLYING and now_ms >= self._ack_deadline_ms:
             self._repeat()
         if self._traffic_deadline_ms is not None and now_ms >= self._traffic_deadline_ms:
@@ -172,7 +170,6 @@ class Link:
         self._set_packet_bytes(DEFAULT_PACKET_BYTES)
         self.packets = DEFAULT_PACKETS
         self.baud = DEFAULT_BAUD
-        self.traffic_ms = _TRAFFIC_MS
         self.too_long = False
         self._receiver[NEED] = 0
         self._rx_deadline_ms = 0
@@ -188,12 +185,10 @@ class Link:
         self._receiver[LIMIT] = packet_bytes
 
     def _heard(self):
-        self.traffic_ms = _TRAFFIC_MS
         self._traffic_deadline_ms = self._now_ms + _TRAFFIC_MS
 
     def _stay(self, traffic_ms):
         """Allow `traffic_ms` of silence from now until the next valid packet (Wait service)."""
-        self.traffic_ms = traffic_ms
         self._traffic_deadline_ms = self._now_ms + traffic_ms
 
     # -- sending --------------------------------------------------------------------
@@ -202,10 +197,6 @@ class Link:
         if self.tx_count < len(self.tx):
             self.tx[self.tx_count] = control
             self.tx_count += 1
-
-    def _reject(self):
-        self.rejects += 1
-        self._put(NAK)
 
     def _next_packet(self):
         at = self._out_at
@@ -236,7 +227,6 @@ class Link:
             self._die(NO_ACK)
             return
         self._retries -= 1
-        self.repeats += 1
         self._queue()
 
     def _acknowledged(self):

@@ -58,7 +58,7 @@ class Config:
     def __init__(self, data):
         need(data, _CONFIG_BYTES)
         self.most_first = data[0] & 1 == 1
-        self.tm_format = data[1] & 7
+        tm_format = data[1] & 7
         access = data[1] >> 3 & 3
         self.offset_access = access & 1 == 1
         self.bcd_ids = data[1] >> 5 & 1 == 1
@@ -67,12 +67,12 @@ class Config:
         self.ni2 = data[2] >> 4
         if self.ni1 >= len(NI_BYTES) or self.ni2 >= len(NI_BYTES):
             raise FormatError
-        if self.tm_format >= len(_TIME_BYTES):
+        if tm_format >= len(_TIME_BYTES):
             raise FormatError
         self.ni1_bytes = NI_BYTES[self.ni1]
         self.ni2_bytes = NI_BYTES[self.ni2]
-        self.time_bytes = _TIME_BYTES[self.tm_format]
-        self.stime_bytes = _STIME_BYTES[self.tm_format]
+        self.time_bytes = _TIME_BYTES[tm_format]
+        self.stime_bytes = _STIME_BYTES[tm_format]
         self.electric = data[7] == _ELECTRIC
         standard, manufacturer = data[13], data[14]
         need(data, _CONFIG_BYTES + 2 * (standard + manufacturer) + data[15] + data[16])
@@ -85,11 +85,6 @@ class Config:
         tables = self._manufacturer if table & MT else self._standard
         table &= MT - 1
         return table >> 3 < len(tables) and tables[table >> 3] >> (table & 7) & 1 == 1
-
-    @property
-    def serial_at(self):
-        """Offset of the manufacturer's serial number in ST-1."""
-        return 16
 
     @property
     def serial_bytes(self):
