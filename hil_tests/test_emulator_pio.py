@@ -1,6 +1,7 @@
 """PIO, DMA and GPIO of the emulated chip: every edge on its nanosecond, asleep or busy."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -185,7 +186,7 @@ for number, freq, pin in ((0, 1_000_000, 16), (3, 500_000, 17), (5, 250_000, 18)
     )
     module.run_for_ns(1_000_000)
     for edges, half_ns in zip(pins.values(), (4_000, 8_000, 16_000), strict=True):
-        gaps = {b - a for a, b in zip(edges, edges[1:], strict=False)}
+        gaps = {b - a for a, b in pairwise(edges)}
         assert gaps == {half_ns}
 
 
@@ -210,7 +211,7 @@ rp2.StateMachine(0, beat, freq=1_000_000).active(1)
     )
     module.run_for_ns(1_000_000)
     assert len(edges) > 90
-    assert {b[0] - a[0] for a, b in zip(edges, edges[1:], strict=False)} == {10_000}
+    assert {b[0] - a[0] for a, b in pairwise(edges)} == {10_000}
 
 
 @pytest.mark.parametrize("load", [SLEEP, BUSY], ids=["asleep", "busy"])
@@ -299,7 +300,7 @@ print(list(buffer))
 """
     )
     assert result == f"1\n{list(range(2, 52))}\n"
-    assert {b - a for a, b in zip(times[1:], times[2:51], strict=False)} == {250_000}
+    assert {b - a for a, b in pairwise(times[1:51])} == {250_000}
 
 
 def test_same_inputs_give_the_same_cycles_and_edges(firmware):

@@ -43,7 +43,7 @@ class Adc(RPADC):
         self.on_adc_read = self._convert
 
     def reset(self):
-        """Back to power-on; what is wired to the inputs stays."""
+        """Go back to power-on; what is wired to the inputs stays."""
         super().reset()
         self._run_origin_ns = None
 

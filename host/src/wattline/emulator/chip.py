@@ -16,7 +16,6 @@ from wattline.emulator.pl011 import Pl011
 from wattline.emulator.sio import Sio
 from wattline.emulator.timer import Timer
 
-
 _PAD_RESET = 0x56  # input on, 4 mA, pull-down, Schmitt trigger (RP2040 datasheet 2.19.6.3)
 
 

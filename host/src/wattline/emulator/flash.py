@@ -84,7 +84,7 @@ class FlashChip(RPSSI):
         self.on_operation = None
 
     def reset(self):
-        """Back to power-on; an operation under way runs to its end, as the chip is not reset."""
+        """Go back to power-on; an operation under way is over, as the chip itself goes on."""
         self._lives += 1
         self.operation = None
         super().reset()

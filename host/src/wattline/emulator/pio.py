@@ -54,7 +54,7 @@ class PioBlock(RPPIO):
         self._stalled = {}  # machine -> tick at which the stalled instruction is tried next
 
     def reset(self):
-        """Back to power-on, with nothing left to do."""
+        """Go back to power-on, with nothing left to do."""
         super().reset()
         self._forget()
 
@@ -168,9 +168,8 @@ class PioBlock(RPPIO):
     def _step(self, machine):
         self.cycle_fp = machine.next_due_fp
         pc = machine.pc
-        if machine.shift_ctrl & _AUTOPULL:
-            empty = machine.output_shift_count >= machine.pull_threshold
-            if empty and self.instructions[pc] >> 13 == _OP_OUT and not machine.tx_fifo.empty:
+        if machine.shift_ctrl & _AUTOPULL and self.instructions[pc] >> 13 == _OP_OUT:
+            if machine.output_shift_count >= machine.pull_threshold and not machine.tx_fifo.empty:
                 self._refill(machine)
                 machine.next_due_fp += machine.div_fp
                 return

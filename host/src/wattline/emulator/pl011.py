@@ -92,7 +92,7 @@ class Pl011(BasePeripheral):
         self._burst = None  # (start, Rate, half bits sent) of frames sent back to back
 
     def reset(self):
-        """Registers and FIFOs back to power-on; the line and its other end stay."""
+        """Put registers and FIFOs back to power-on; the line and its other end stay."""
         self._sent_alarm.cancel()
         self._timeout_alarm.cancel()
         self._power_on()

@@ -7,9 +7,9 @@ from rp2040py.sio import (
     DIV_CSR,
     DIV_QUOTIENT,
     DIV_REMAINDER,
+    RPSIO,
     SPINLOCK0,
     SPINLOCK31,
-    RPSIO,
 )
 
 _WORD = 0xFFFFFFFF

@@ -56,4 +56,5 @@ def busy_speed(image):
 
 
 if __name__ == "__main__":
-    print({"idle": idle_speed, "busy": busy_speed}[sys.argv[1]](sys.argv[2]))
+    measure = idle_speed if sys.argv[1] == "idle" else busy_speed
+    sys.stdout.write(f"{measure(sys.argv[2])}\n")
