@@ -11,8 +11,8 @@ from endpoint.line.uplink import Uplink
 
 # The ring is filled this far ahead: longer than the longest pause of the other tasks (a
 # flash erase, 50 ms typical, 400 ms worst), short against the loop's own memory.
-_LEAD_US = const(450000)
-_STEP_MS = const(66)
+_LEAD_US = const(400000)
+_STEP_MS = const(132)
 # Generated carrier that may still wait for the end of its word.
 _PENDING_US = const(70000)
 # From deciding on a start to starting: time to fill the ring for the first time.

@@ -66,6 +66,7 @@ class Record:
     rate_sps: int = 0
     simulated_s: float = 0.0
     host_s: float = 0.0
+    frames_lost: int = 0
     problems: list[str] = field(default_factory=list)
     interrupted: bool = False
 
@@ -92,5 +93,6 @@ class Record:
             "frames": [
                 {k: v for k, v in asdict(f).items() if k != "symbols"} for f in self.verdicts
             ],
+            "frames_lost": self.frames_lost,
             "problems": self.problems,
         }
