@@ -248,6 +248,27 @@ def test_faults_are_repeatable_and_named():
             Faults(name, rate)
 
 
+def test_late_bytes_keep_their_order():
+    meter = FocusAL()
+    calls, heard = [], []
+    port = MeterPort(
+        meter,
+        lambda *call: None,
+        lambda *call: calls.append(call),
+        faults=Faults("late", 0.5, 3),
+        log=lambda direction, data, t_ns: heard.append((direction, data)),
+    )
+    for i, value in enumerate(IDENTIFY):
+        port.on_byte(value, 1_000_000 * i)
+    while calls:
+        calls.sort(key=lambda call: call[0])
+        at_ns, function = calls.pop(0)
+        if at_ns > 20_000_000_000:
+            break
+        function(at_ns)
+    assert b"".join(data for direction, data in heard if direction == "C") == IDENTIFY
+
+
 def test_serve_answers_on_a_pty(tmp_path):
     wire = PtyWire(tmp_path / "meter")
     meter = FocusAL(forward_wh=777_000)

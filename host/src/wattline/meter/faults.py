@@ -34,7 +34,6 @@ class Faults:
         self._name = name
         self._rate = rate
         self._source = random.Random(seed)
-        self.hits = 0
 
     def apply(self, data):
         """Return what the wire makes of `data`: a list of (bytes, delay in ns)."""
@@ -45,9 +44,9 @@ class Faults:
                 data = data[1:]
             return [(data, 0)] if data else []
         parts = []
-        delay_ns = 0
         for value in data:
             piece = bytes([value])
+            delay_ns = 0
             if self._hit():
                 if self._name == "lost":
                     continue
@@ -56,7 +55,7 @@ class Faults:
                 elif self._name == "flipped":
                     piece = bytes([value ^ 1 << self._source.randrange(8)])
                 else:
-                    delay_ns += self._source.randint(*_LATE_NS)
+                    delay_ns = self._source.randint(*_LATE_NS)
             if parts and parts[-1][1] == delay_ns:
                 parts[-1] = (parts[-1][0] + piece, delay_ns)
             else:
@@ -64,6 +63,4 @@ class Faults:
         return parts
 
     def _hit(self):
-        hit = self._source.random() < self._rate
-        self.hits += hit
-        return hit
+        return self._source.random() < self._rate

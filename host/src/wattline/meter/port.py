@@ -35,6 +35,8 @@ class MeterPort:
         self._faults = faults or Faults()
         self._log = log
         self._wake_ns = None
+        self._heard_ns = 0
+        self._sent_ns = 0
 
     def on_byte(self, value, t_ns):
         """Take one byte whose stop bit ended at `t_ns`."""
@@ -45,8 +47,10 @@ class MeterPort:
         if not self.meter.is_lit(t_ns):
             return
         for part, delay_ns in self._faults.apply(data):
-            if delay_ns:
-                self._schedule(t_ns + delay_ns, lambda now_ns, late=part: self._take(late, now_ns))
+            # A wire delays; it does not change the order.
+            self._heard_ns = max(self._heard_ns, t_ns + delay_ns)
+            if self._heard_ns > t_ns:
+                self._schedule(self._heard_ns, lambda now_ns, late=part: self._take(late, now_ns))
             else:
                 self._take(part, t_ns)
 
@@ -74,9 +78,10 @@ class MeterPort:
             at_ns = t_ns + self._turnaround_ns
             device.sent(at_ns // _NS_PER_MS)
             for part, delay_ns in self._faults.apply(data):
+                self._sent_ns = max(self._sent_ns, at_ns + delay_ns)
                 if self._log:
-                    self._log("M", part, at_ns + delay_ns)
-                self._send(part, at_ns + delay_ns)
+                    self._log("M", part, self._sent_ns)
+                self._send(part, self._sent_ns)
         due_ms = device.deadline_ms()
         if due_ms is not None:
             due_ns = max(due_ms * _NS_PER_MS, t_ns + 1)
