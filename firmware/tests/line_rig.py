@@ -44,6 +44,7 @@ class Rig:
         self.played_us = 0
         self._written = array("I")
         self.locked_us = None
+        self._forgotten_us = 0
         self._ends = []
         self._at = 0
         self._k = 0
@@ -98,4 +99,18 @@ class Rig:
                 edges.append((at, 1))
                 edges.append((at + high, 0))
             at += high
+        return edges
+
+    def new_edges(self):
+        """Return the edges of the words written since the last call, and forget the words."""
+        edges = []
+        at = self._forgotten_us
+        for low, high in self.words():
+            at += low
+            if high > 1:
+                edges.append((at, 1))
+                edges.append((at + high, 0))
+            at += high
+        self._forgotten_us = at
+        self._written = array("I")
         return edges

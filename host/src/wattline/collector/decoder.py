@@ -29,10 +29,11 @@ _KNOWN[PILOT_SLOTS] = 1 - 2 * _BITS
 # Energy per payload bit over energy per symbol.
 _BIT_DB = 10 * np.log10(FRAME_SYMBOLS / 64)
 # Symbols over which the phase is averaged once the bits are known.
-_PHASE_SYMBOLS = 31
-# Share of the symbols' energy that a frame must explain beyond what the best of 2^80 words
-# explains of noise (measured, docs/phy.md): in units of the mean symbol energy.
-MIN_FIT = 60.0
+_PHASE_SYMBOLS = 61
+# How well a word must fit all 280 symbols: coherent energy over mean energy per symbol. The
+# best word that a list finds in noise reaches 47 ± 4, a frame at 2 dB 70 ± 8 (docs/phy.md).
+FIT_EXPECTED = 52.0
+FIT_UNEXPECTED = 58.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def decode(
     channel: int,
     eids: Iterable[int],
     sizes: Iterable[int] = (32,),
+    min_fit: float = FIT_EXPECTED,
 ) -> Decoded | None:
     """Return the frame in 280 symbols, or None.
 
@@ -72,6 +74,8 @@ def decode(
         Identities that a frame other than a JOIN may have.
     sizes
         List sizes to try in turn; later tries also assume more noise.
+    min_fit
+        Required of all frames but JOINs, whose content checks itself.
     """
     masks = {frame_crc(eid, bytes(8)): eid for eid in eids}
     signs = scrambler(channel)
@@ -89,8 +93,8 @@ def decode(
         for word in words:
             found = _check(word.tobytes(), masks)
             if found is not None:
-                decoded = _confirm(y, channel, llrs, *found)
-                if decoded is not None:
+                decoded = measure(received, channel, *found)
+                if decoded.frame_type == layout.JOIN or decoded.fit >= min_fit:
                     return decoded
     return None
 
@@ -115,37 +119,30 @@ def _check(word: bytes, masks: dict[int, int]) -> tuple[int, bytes] | None:
     return masks[mask], payload
 
 
-def _confirm(
-    y: NDArray[np.complex128], channel: int, llrs: NDArray, eid: int, payload: bytes
-) -> Decoded | None:
-    """Compare a word with the whole frame; return it with its measures, or None."""
+def measure(received: NDArray[np.complex64], channel: int, eid: int, payload: bytes) -> Decoded:
+    """Compare 280 received symbols with a known frame."""
     sent = bytearray(FRAME_SYMBOLS)
     encode_into(sent, payload, eid, channel)
-    bits = (1 - 2 * np.frombuffer(sent, np.int8)) * scrambler(channel)
-    z = y * bits
+    bits = 1 - 2 * np.frombuffer(sent, np.int8)
+    z = received.astype(np.complex128) * bits
+    # Each symbol's phase comes from its neighbours only, so that no noise is counted as signal.
     window = np.hanning(_PHASE_SYMBOLS + 2)[1:-1]
+    window[_PHASE_SYMBOLS // 2] = 0.0
     angle = np.angle(np.convolve(z, window, "same"))
     turned = z * np.exp(-1j * angle)
-    power = float(np.mean(np.abs(y) ** 2))
-    fit = FRAME_SYMBOLS * float(np.mean(turned.real)) ** 2 / power
-    if fit < MIN_FIT:
-        return None
-    # Removing a phase that was learnt from the same symbols hides this share of the noise.
-    learnt = float(np.sum(window**2) / np.sum(window) ** 2) / 2
-    amplitude = float(np.mean(turned.real))
-    noise = 2 * float(np.var(turned.imag)) / (1 - 2 * learnt)
-    ratio = max(amplitude**2 / max(noise, 1e-6 * power), 1e-6)
+    power = float(np.mean(np.abs(z) ** 2))
+    amplitude = max(float(np.mean(turned.real)), 1e-3 * np.sqrt(power))
+    noise = max(power - amplitude**2, 1e-4 * power)
     frame_type, fields = layout.unpack(payload)
-    wrong = (llrs[_DATA_SLOTS] < 0) != (bits[_DATA_SLOTS] < 0)
     return Decoded(
         eid=eid,
         payload=payload,
         fields=fields,
         frame_type=frame_type,
-        ebn0_db=10 * float(np.log10(ratio)) + _BIT_DB,
-        corrected_bits=int(np.count_nonzero(wrong)),
+        ebn0_db=10 * float(np.log10(amplitude**2 / noise)) + _BIT_DB,
+        corrected_bits=int(np.count_nonzero(turned.real[_DATA_SLOTS] < 0)),
         amplitude=amplitude,
-        fit=fit,
+        fit=FRAME_SYMBOLS * amplitude**2 / power,
         symbols=(turned * bits / amplitude).astype(np.complex64),
         phase_rad=np.unwrap(angle).astype(np.float32),
     )

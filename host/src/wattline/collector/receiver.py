@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endpoint.line.profile import BENCH, FRAME_SYMBOLS, Profile
-from wattline.collector.decoder import Decoded, decode
+from wattline.collector.decoder import FIT_EXPECTED, FIT_UNEXPECTED, Decoded, decode, measure
 from wattline.collector.frontend import HalfCycles, HarmonicCanceller, LinePhase, Resampler
 from wattline.collector.records import KINDS, Frame, Progress
 from wattline.collector.search import Search
@@ -21,7 +21,9 @@ _MIN_SCORE = 7.0
 # Starts this close, in half-cycles, are one and the same frame.
 _NEIGHBOURS = 8
 _UNKNOWN_SIZES = (32,)
-_KNOWN_SIZES = (32, 128, 256)
+_KNOWN_SIZES = (32, 128)
+# Cycles between looks at the starts; the search keeps little more than a frame.
+_STEP_CYCLES = 12
 # A known endpoint that is not heard for so many frames is searched for anew.
 _MAX_MISSED = 8
 # Lower quartile of the channels' mean power, over its mean, for 280 symbols of noise.
@@ -68,7 +70,7 @@ class Receiver:
         self._search = Search(profile, self._channels)
         self._tracks: list[_Track] = []
         self._starts = 0
-        self._half: int | None = None
+        self._searching = False
         self._searched = 0
         # When half-cycles began, for naming times: (half, s), thinned.
         self._clock: list[tuple[int, float]] = []
@@ -108,27 +110,30 @@ class Receiver:
             self._starts = reference.starts
             self._restart()
         cycles = self._resampler.feed(np.asarray(current, np.float32))
-        if not reference.locked or not len(cycles):
-            return []
         cleaned = self._canceller.feed(cycles)
         if not len(cleaned):
             return []
         end = self._resampler.cycle - HarmonicCanceller.DELAY_CYCLES
-        first = 2 * (end - len(cleaned))
-        if self._half is None:
+        frames = []
+        for i in range(0, len(cleaned), _STEP_CYCLES):
+            frames += self._advance(cleaned[i : i + _STEP_CYCLES], 2 * (end - len(cleaned) + i))
+        return frames
+
+    def _advance(self, cycles: NDArray[np.float32], first: int) -> list[Frame]:
+        """Take a few cycles that begin at half `first`; return the frames that end in them."""
+        if not self._searching:
             self._search.restart(first)
             self._searched = first
-        self._half = first + 2 * len(cleaned)
+            self._searching = True
         self._note_time(first)
-        self._search.feed(self._transform.transform(cleaned, first))
-        frames = self._known_frames() + self._new_frames()
-        return sorted(frames, key=lambda frame: frame.start_s)
+        self._search.feed(self._transform.transform(cycles, first))
+        return sorted(self._known_frames() + self._new_frames(), key=lambda frame: frame.start_s)
 
     def _restart(self) -> None:
         """Begin anew after the line phase was lost: all alignments have changed."""
         self._resampler.restart()
         self._canceller.restart()
-        self._half = None
+        self._searching = False
         self._tracks.clear()
         self._clock.clear()
 
@@ -150,13 +155,17 @@ class Receiver:
         """Decode the frames of known endpoints that are complete, whatever their pilots say."""
         frames = []
         for track in list(self._tracks):
-            while track.start + 2 <= self._search.scored:
+            while track.start + 1 < self._search.scored:
                 start = track.start
-                decoded = self._decode(start, track.column, (track.eid,), _KNOWN_SIZES)
+                decoded = self._decode(
+                    start, track.column, (track.eid,), _KNOWN_SIZES, FIT_EXPECTED
+                )
                 track.start += self._search.frame_halves
                 if decoded is not None:
+                    decoded, moved = self._settle(decoded, start, track.column)
+                    track.start += moved
                     track.missed = 0
-                    frames.append(self._frame(decoded, start, track.column))
+                    frames.append(self._frame(decoded, start + moved, track.column))
                     continue
                 track.missed += 1
                 if track.missed == _MAX_MISSED:
@@ -170,7 +179,7 @@ class Receiver:
         if end <= first:
             return []
         self._searched = end
-        before = min(_NEIGHBOURS, first - self._search.score_first)
+        before = min(_NEIGHBOURS, first - self._search.first_start)
         scores = self._search.scores(first - before, end + _NEIGHBOURS)
         frames = []
         for row, column in np.argwhere(scores[before : before + end - first] >= _MIN_SCORE):
@@ -180,8 +189,13 @@ class Receiver:
                 continue
             if self._expected(start, int(column)):
                 continue
-            decoded = self._decode(start, int(column), self.known, _UNKNOWN_SIZES)
+            here = int(self._channels[column])
+            eids = [eid for eid, channel in self.known.items() if channel in (None, here)]
+            start = self._search.refine(start, int(column))
+            decoded = self._decode(start, int(column), eids, _UNKNOWN_SIZES, FIT_UNEXPECTED)
             if decoded is not None:
+                decoded, moved = self._settle(decoded, start, int(column))
+                start += moved
                 self._track(decoded.eid, int(column), start)
                 frames.append(self._frame(decoded, start, int(column)))
         return frames
@@ -200,13 +214,33 @@ class Receiver:
         self._tracks = [t for t in self._tracks if t.eid != eid]
         self._tracks.append(_Track(eid, column, start + self._search.frame_halves))
 
+    def _settle(self, decoded: Decoded, start: int, column: int) -> tuple[Decoded, int]:
+        """Return the frame as it looks at the best of three alignments, and that one's offset."""
+        best, moved = decoded, 0
+        for off in (-1, 1):
+            other = measure(
+                self._search.symbols(start + off)[:, column],
+                int(self._channels[column]),
+                decoded.eid,
+                decoded.payload,
+            )
+            if other.amplitude > best.amplitude:
+                best, moved = other, off
+        return best, moved
+
     def _decode(
-        self, start: int, column: int, eids: Iterable[int], sizes: Iterable[int]
+        self,
+        start: int,
+        column: int,
+        eids: Iterable[int],
+        sizes: Iterable[int],
+        min_fit: float,
     ) -> Decoded | None:
         symbols = self._search.symbols(start)
         power = np.mean(symbols.real**2 + symbols.imag**2, axis=0)
         noise = float(np.quantile(power, 0.25)) / _QUARTILE
-        return decode(symbols[:, column], noise, int(self._channels[column]), eids, sizes)
+        channel = int(self._channels[column])
+        return decode(symbols[:, column], noise, channel, eids, sizes, min_fit)
 
     def _frame(self, decoded: Decoded, start: int, column: int) -> Frame:
         return KINDS[decoded.frame_type](

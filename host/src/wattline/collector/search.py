@@ -34,6 +34,8 @@ class Search:
     ----------
     first, end
         Half-cycles whose symbols are held: `first` ≤ q < `end`.
+    first_start, scored
+        Starts whose pilots have been judged since the last `restart`.
     """
 
     # Past the frame itself: what a decision may wait for, in half-cycles.
@@ -58,7 +60,7 @@ class Search:
         self.first = first
         self.end = first
         self.scored = first
-        self.score_first = first
+        self.first_start = first
 
     def feed(self, halves: NDArray[np.complex64]) -> None:
         """Take the next half-cycles."""
@@ -102,6 +104,12 @@ class Search:
         scores = (total.real**2 + total.imag**2) / (power + 1e-30)
         self._scores[start : start + count] = scores
         self.scored = last
+
+    def refine(self, start: int, column: int) -> int:
+        """Return the alignment around `start` at which the frame's symbols hold most energy."""
+        around = range(max(start - 2, self.first), start + 3)
+        energy = [float(np.sum(np.abs(self.symbols(q)[:, column]) ** 2)) for q in around]
+        return around[int(np.argmax(energy))]
 
     def symbols(self, start: int) -> NDArray[np.complex64]:
         """Return shape (280, channels): the symbols of a frame that starts at half `start`."""

@@ -27,13 +27,15 @@ class ModelledEndpoint:
     amplitude_a
         Amplitude of its carrier at the collector.
     payload
-        ``payload(k, start_s)`` returns the 8 bytes of its k-th frame.
+        ``payload(k, start_s)`` returns the 8 bytes of its k-th frame from 0.
     profile
         Waveform and timing.
     half_cycles
         By how many half line cycles its cycle count differs from the line's own.
     seed
         Seed of its phase.
+    silent_s
+        Frames that would start earlier than this are not sent.
     """
 
     eid: int
@@ -43,8 +45,9 @@ class ModelledEndpoint:
     profile: Profile = BENCH
     half_cycles: int = 0
     seed: int = 0
+    silent_s: float = 3.0
     sent: list[tuple[float, bytes]] = field(default_factory=list)
-    _frame: int = -1
+    _frame: int | None = None
     _symbols: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
 
     def __post_init__(self) -> None:
@@ -60,12 +63,12 @@ class ModelledEndpoint:
         frame, within = np.divmod(cycle, self.profile.frame_cycles)
         sign = np.zeros(len(phi))
         for k in np.unique(frame):
-            if k < 0:
-                continue
             here = frame == k
             if k != self._frame:
                 start_s = float(t_s[here][0])
-                payload = self.payload(int(k), start_s)
+                if within[here][0] or start_s < self.silent_s:
+                    continue
+                payload = self.payload(len(self.sent), start_s)
                 self.sent.append((start_s, payload))
                 symbols = bytearray(FRAME_SYMBOLS)
                 encode_into(symbols, payload, self.eid, self.channel)
