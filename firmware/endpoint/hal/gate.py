@@ -95,7 +95,7 @@ class CarrierGate:
     def start(self, at_us):
         """Begin playing the ring's first word at `at_us` (30-bit timer), a few us late at most.
 
-        The ring must hold its first words by now: DMA takes the first eight at once.
+        The ring must hold its first words by now: DMA takes the first four at once.
         """
         self._feed.active(1)
         while (at_us - timer_us()) & TIME_MASK < TIME_MASK >> 1:
@@ -116,7 +116,7 @@ class CarrierGate:
     def space(self, write_index):
         """Return how many words may be written from `write_index` on; they are silent now.
 
-        The state machine's own FIFO (8 words) is ahead of this and needs no room here.
+        The state machine's own FIFO (4 words) is ahead of this and needs no room here.
         Allocates: nothing.
         """
         read_index = (self._registers[0] - self._base) >> 2

@@ -28,12 +28,12 @@ def edge_marks():
     out_shiftdir=PIO.SHIFT_RIGHT,
     autopull=True,
     pull_thresh=32,
-    fifo_join=PIO.JOIN_TX,
 )
 def carrier_words():
     """Play words of one low time and one high time; an empty FIFO stalls with the pin low.
 
-    A word w holds the pin low for (w & 0xFFFF) + 3 ticks, then high for (w >> 16) + 1.
+    A word w holds the pin low for (w & 0xFFFF) + 3 ticks, then high for (w >> 16) + 1. The
+    FIFO stays at four words: what is in it can no longer be changed.
     """
     wrap_target()
     out(x, 16).side(0)

@@ -7,7 +7,8 @@ loop now expects that boundary; corrections of the loop are thereby spread evenl
 waveform never jumps. Symbols change at even k, where a change of bit omits one edge.
 
 A word holds the pin low for (w & 0xFFFF) + 3 us, then high for (w >> 16) + 1 us. Silence is
-low time in words of 30 to 48 ms, each ending in the one microsecond that a word cannot omit.
+low time in words of a line cycle, each ending in the one microsecond that a word cannot omit:
+short words, because the state machine's FIFO holds several that are then out of reach.
 
 Context: task only. Allocates: nothing, except where a frame starts.
 Source: docs/phy.md, "Carrier".
@@ -133,7 +134,7 @@ def _rest(state, ring) -> int:
             s[_HIGH] = 0
         else:
             low = s[_LOW] + ticks
-            if low > 30000:
+            if low > 8000:
                 out[index] = low - 4
                 index = (index + 1) & s[_MASK]
                 written += 1
@@ -224,8 +225,8 @@ class Carrier:
         space : int
             Free words in the ring.
         until_us : int
-            Time to reach (us; low 30 bits count), at least 120 ms ahead: up to 65 ms of what
-            has been generated can still wait for the end of its word.
+            Time to reach (us; low 30 bits count), well ahead: up to 25 ms of what has
+            been generated can still wait for the end of its word.
 
         Returns
         -------

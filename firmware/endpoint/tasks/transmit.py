@@ -13,8 +13,9 @@ from endpoint.line.uplink import Uplink
 # flash erase, 50 ms typical, 400 ms worst), short against the loop's own memory.
 _LEAD_US = const(400000)
 _STEP_MS = const(132)
-# Generated carrier that may still wait for the end of its word.
-_PENDING_US = const(70000)
+# Generated time that may still be out of the ring's reach: the end of its word, and the four
+# words of a line cycle each that the state machine's FIFO holds.
+_PENDING_US = const(100000)
 # From deciding on a start to starting: time to fill the ring for the first time.
 _START_US = const(30000)
 # Every sixteenth frame says who is speaking, so that a collector can start at any time.
