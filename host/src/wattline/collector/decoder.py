@@ -131,7 +131,7 @@ def measure(received: NDArray[np.complex64], channel: int, eid: int, payload: by
     angle = np.angle(np.convolve(z, window, "same"))
     turned = z * np.exp(-1j * angle)
     power = float(np.mean(np.abs(z) ** 2))
-    amplitude = max(float(np.mean(turned.real)), 1e-3 * np.sqrt(power))
+    amplitude = float(max(np.mean(turned.real), 1e-3 * np.sqrt(power)))
     noise = max(power - amplitude**2, 1e-4 * power)
     frame_type, fields = layout.unpack(payload)
     return Decoded(
@@ -139,7 +139,7 @@ def measure(received: NDArray[np.complex64], channel: int, eid: int, payload: by
         payload=payload,
         fields=fields,
         frame_type=frame_type,
-        ebn0_db=10 * float(np.log10(amplitude**2 / noise)) + _BIT_DB,
+        ebn0_db=float(10 * np.log10(amplitude**2 / noise) + _BIT_DB),
         corrected_bits=int(np.count_nonzero(turned.real[_DATA_SLOTS] < 0)),
         amplitude=amplitude,
         fit=FRAME_SYMBOLS * amplitude**2 / power,

@@ -63,6 +63,7 @@ class Receiver:
             raise ValueError("This receiver is for symbols of up to 8 line cycles.")
         self._profile = profile
         self._channels = np.array(profile.channels())
+        self._rate_sps = rate_sps
         self._line = LinePhase(rate_sps, profile.bandwidth_mhz)
         self._resampler = Resampler(rate_sps, self._line.reference)
         self._canceller = HarmonicCanceller()
@@ -104,12 +105,24 @@ class Receiver:
 
     def feed(self, voltage: NDArray[np.floating], current: NDArray[np.floating]) -> list[Frame]:
         """Take samples of both inputs, equally many; return the frames that are complete."""
+        if len(voltage) != len(current):
+            raise ValueError("Give equally many samples of voltage and current.")
+        frames = []
+        for i in range(0, len(voltage), self._rate_sps):
+            frames += self._second(
+                voltage[i : i + self._rate_sps],
+                np.asarray(current[i : i + self._rate_sps], np.float32),
+            )
+        return frames
+
+    def _second(self, voltage: NDArray, current: NDArray[np.float32]) -> list[Frame]:
+        """Take at most a second: the loop's output is not kept for long."""
         self._line.feed(voltage)
         reference = self._line.reference
         if reference.starts != self._starts:
             self._starts = reference.starts
             self._restart()
-        cycles = self._resampler.feed(np.asarray(current, np.float32))
+        cycles = self._resampler.feed(current)
         cleaned = self._canceller.feed(cycles)
         if not len(cleaned):
             return []
