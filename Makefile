@@ -24,6 +24,8 @@ $(VENV)/.ready: host/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module does not work; on Debian run: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing the Python packages into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e 'host[build,test]' || { echo "The Python packages could not be installed: check the network or pip's index settings, then run the same command again." >&2; exit 1; }
+	@echo "Compiling the emulator's inner loop for this Python ..."
+	@$(BIN)/wattline emulator compile || echo "Going on with the slower one."
 	@touch $@
 
 bench: $(VENV)/.ready ## The main job: meter, module, line and collector, live (ARGS='--minutes 30 --noise off ...')

@@ -1,4 +1,4 @@
-"""A wheel carries the device's rooms beside the host package; an editable install reads them in place."""
+"""Put the device's rooms into wheels; an editable install reads them where they are."""
 
 from typing import Any
 

@@ -1,9 +1,8 @@
-"""Puts the module together from its board, its settings and its rooms; nothing else knows them all."""
+"""Puts the module together from board, settings and rooms; nothing else knows them all."""
 
 import asyncio
 import gc
 import json
-import sys
 from binascii import crc32
 
 import board
@@ -25,7 +24,7 @@ from endpoint.metering.engine import RECORD_BYTES, Engine
 from endpoint.settings import SettingsError, check
 from endpoint.store import StoreError
 from endpoint.store.journal import Journal
-from endpoint.tasks.console import Console
+from endpoint.tasks.console import Console, complain
 from endpoint.tasks.poll import Poll
 from endpoint.tasks.supervisor import Supervisor
 from endpoint.tasks.transmit import Transmit
@@ -117,7 +116,7 @@ class Application:
 
     async def run(self):
         """Start the tasks and supervise them for ever."""
-        self._supervisor = Supervisor(Watchdog(), self._clock, _complain)
+        self._supervisor = Supervisor(Watchdog(), self._clock, complain)
         start = self._supervisor.start
         start("console", self._console.run, _NO_LIMIT_MS)
         if self._settings is not None:
@@ -173,11 +172,6 @@ class Application:
         """Leave the pins quiet and the memory to the next program."""
         if self._transmit is not None:
             self._transmit.stop()
-
-
-def _complain(name, error):
-    print("task", name, "ended:")
-    sys.print_exception(error)
 
 
 def main():

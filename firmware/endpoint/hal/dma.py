@@ -1,8 +1,7 @@
 """What two drivers need of DMA rings: aligned memory and the channel fields."""
 
-from uctypes import addressof
-
 from micropython import const
+from uctypes import addressof
 
 # DATA_SIZE code for 32-bit transfers (RP2040 datasheet, table 125).
 WORD = const(2)
@@ -20,6 +19,16 @@ def aligned_words(count):
     memory = memoryview(bytearray(2 * size))
     skip = -addressof(memory) % size
     return memory[skip : skip + size]
+
+
+def channel_number(channel):
+    """Return the number (0 … 11) of an `rp2.DMA` channel; its stub forgets the attribute."""
+    return channel.channel
+
+
+def channel_registers(channel):
+    """Return the 16 registers of an `rp2.DMA` channel, a word each; same remark."""
+    return channel.registers
 
 
 def ring_bits(count):

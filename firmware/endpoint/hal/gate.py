@@ -10,7 +10,14 @@ from micropython import const
 from rp2 import DMA, StateMachine
 
 from endpoint.hal.clock import TIME_MASK, timer_us
-from endpoint.hal.dma import UNPACED, WORD, aligned_words, ring_bits
+from endpoint.hal.dma import (
+    UNPACED,
+    WORD,
+    aligned_words,
+    channel_number,
+    channel_registers,
+    ring_bits,
+)
 from endpoint.hal.pio_programs import carrier_words
 
 # 512 words are at least 0.5 s of the highest carrier (1,014 Hz, one word per period).
@@ -69,7 +76,7 @@ class CarrierGate:
         self._reload = DMA()
         self._reload.config(
             read=self._reload_count,
-            write=_DMA_BASE + _CHANNEL_BYTES * self._feed.channel + _TRANS_COUNT_TRIG,
+            write=_DMA_BASE + _CHANNEL_BYTES * channel_number(self._feed) + _TRANS_COUNT_TRIG,
             count=1,
             ctrl=self._reload.pack_ctrl(
                 size=WORD, inc_read=False, inc_write=False, treq_sel=UNPACED
@@ -86,10 +93,10 @@ class CarrierGate:
                 ring_sel=False,
                 ring_size=ring_bits(RING_WORDS),
                 treq_sel=_DREQ_TX,
-                chain_to=self._reload.channel,
+                chain_to=channel_number(self._reload),
             ),
         )
-        self._registers = self._feed.registers
+        self._registers = channel_registers(self._feed)
         self._base = self._registers[0]
 
     def start(self, at_us):

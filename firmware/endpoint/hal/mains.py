@@ -11,7 +11,14 @@ from micropython import const
 from rp2 import DMA, StateMachine
 
 from endpoint.hal.clock import TIMERAWL
-from endpoint.hal.dma import UNPACED, WORD, aligned_words, ring_bits
+from endpoint.hal.dma import (
+    UNPACED,
+    WORD,
+    aligned_words,
+    channel_number,
+    channel_registers,
+    ring_bits,
+)
 from endpoint.hal.pio_programs import edge_marks
 
 # 64 stamps are half a second of 60 Hz: eight times the interval at which the ring is read.
@@ -53,7 +60,7 @@ class ZeroCrossings:
             ring_sel=True,
             ring_size=ring_bits(RING_WORDS),
             treq_sel=UNPACED,
-            chain_to=self._swallow.channel,
+            chain_to=channel_number(self._swallow),
         )
         self._stamp.config(read=TIMERAWL, write=self.ring, count=1, ctrl=stamp_control)
         swallow_control = self._swallow.pack_ctrl(
@@ -61,9 +68,9 @@ class ZeroCrossings:
             inc_read=False,
             inc_write=False,
             treq_sel=_DREQ_RX,
-            chain_to=self._stamp.channel,
+            chain_to=channel_number(self._stamp),
         )
-        self._registers = self._stamp.registers
+        self._registers = channel_registers(self._stamp)
         self._base = self._registers[1]
         self._read_index = 0
         self._swallow.config(

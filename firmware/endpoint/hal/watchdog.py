@@ -60,7 +60,8 @@ class ServiceWindow:
         """Start feeding if the watchdog is running; do nothing otherwise."""
         if mem32[_CTRL] & _ENABLE:
             self._wdt = WDT(timeout=TIMEOUT_MS)
-            self._timer = Timer(period=_FEED_MS, mode=Timer.PERIODIC, callback=self._feed)
+            self._timer = Timer(-1)
+            self._timer.init(period=_FEED_MS, mode=Timer.PERIODIC, callback=self._feed)
 
     def _feed(self, timer):
         self._left_ms -= _FEED_MS

@@ -16,6 +16,12 @@ _HELP = """wattline endpoint. Commands:
 Ctrl-C stops the application and gives the MicroPython prompt; it comes back on reset."""
 
 
+def complain(name, error):
+    """Tell whoever is connected which task ended and why."""
+    print("task", name, "ended:")
+    sys.print_exception(error)
+
+
 class Console:
     """Answers on `sys.stdin`/`sys.stdout`; changes nothing in the module.
 
@@ -41,7 +47,7 @@ class Console:
         line = ""
         while True:
             beat()
-            character = await reader.read(1)
+            character = str(await reader.read(1))
             if character in ("\r", "\n"):
                 self._command(line.strip())
                 line = ""

@@ -28,6 +28,7 @@ class Supervisor:
         self._watchdog = watchdog
         self._clock = clock
         self._names = []
+        self._tasks = []
         self._limits_ms = []
         self._heard_ms = []
 
@@ -46,7 +47,7 @@ class Supervisor:
         def beat():
             self._heard_ms[number] = self._clock.ms()
 
-        asyncio.create_task(self._guard(number, make_coroutine(beat)))
+        self._tasks.append(asyncio.create_task(self._guard(number, make_coroutine(beat))))
 
     async def _guard(self, number, coroutine):
         try:

@@ -1,4 +1,4 @@
-"""Keeps the line fed: zero crossings into the reference loop, carrier words into the gate's ring."""
+"""Keeps the line fed: zero crossings into the loop, carrier words into the gate's ring."""
 
 import asyncio
 

@@ -33,13 +33,25 @@ def write_report(record: Record, path: Path) -> Path:
     """Write `record` to `path` (folders are made); return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sections = [
-        ("Load", _svg(_load(record)), "Power at the meter and the register it adds up to; dots are "
-         "what the collector decoded, at the second each reading names."),
+        (
+            "Load",
+            _svg(_load(record)),
+            "Power at the meter and the register it adds up to; dots are "
+            "what the collector decoded, at the second each reading names.",
+        ),
         ("Voltage", _svg(_voltage(record)), "Service voltage; dots are the module's reads."),
-        ("Spectrum of the line current", _svg(_spectrum(record)), "Last minute of the collector's "
-         "current input. Spikes are mains harmonics; the shaded gaps may carry endpoints."),
-        ("Frames", _svg(_frames(record)), "Every symbol the collector decided on, after its own "
-         "phase tracking; two clean clouds left and right are a healthy link."),
+        (
+            "Spectrum of the line current",
+            _svg(_spectrum(record)),
+            "Last minute of the collector's "
+            "current input. Spikes are mains harmonics; the shaded gaps may carry endpoints.",
+        ),
+        (
+            "Frames",
+            _svg(_frames(record)),
+            "Every symbol the collector decided on, after its own "
+            "phase tracking; two clean clouds left and right are a healthy link.",
+        ),
     ]
     body = "".join(
         f"<h2>{title}</h2>{picture}<p class=note>{note}</p>" for title, picture, note in sections
@@ -60,7 +72,9 @@ def _verdict(record: Record) -> str:
     else:
         reasons = [*record.problems]
         if record.disagreements:
-            reasons.append(f"{len(record.disagreements)} of {frames} frames disagree with the meter")
+            reasons.append(
+                f"{len(record.disagreements)} of {frames} frames disagree with the meter"
+            )
         text = f"<p class=bad>{html.escape('; '.join(reasons))}</p>"
     identity = ", ".join(
         f"{html.escape(str(k))} {html.escape(str(v))}" for k, v in sorted(record.identity.items())
@@ -118,7 +132,9 @@ def _load(record: Record) -> Figure:
     t = [s.t_s for s in record.truths]
     power.plot(t, [s.power_w / 1000 for s in record.truths], color=_BLUE, lw=1.2)
     power.set_ylabel("power, kW")
-    energy.plot(t, [s.billing_wh / 1000 for s in record.truths], color=_GREY, lw=1.2, label="meter")
+    energy.plot(
+        t, [s.billing_wh / 1000 for s in record.truths], color=_GREY, lw=1.2, label="meter"
+    )
     named = [v for v in record.verdicts if v.t_named_s is not None and v.reading_dkwh is not None]
     for agrees, colour, label in ((True, _GREEN, "collector"), (False, _ORANGE, "disagrees")):
         points = [v for v in named if v.agrees is agrees]
@@ -140,7 +156,9 @@ def _load(record: Record) -> Figure:
 
 def _voltage(record: Record) -> Figure:
     figure, (axis,) = _figure()
-    axis.plot([s.t_s for s in record.truths], [s.voltage_v for s in record.truths], color=_BLUE, lw=1)
+    axis.plot(
+        [s.t_s for s in record.truths], [s.voltage_v for s in record.truths], color=_BLUE, lw=1
+    )
     axis.plot(
         [p.t_s for p in record.polls],
         [p.voltage_dv / 10 for p in record.polls],

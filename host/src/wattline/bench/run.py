@@ -193,13 +193,14 @@ class _Run:
         progress = receiver.progress()
         symbols = (progress[0].symbols, progress[0].of) if progress else (0, 280)
         locked = "locked" if receiver.locked else "searching the line"
-        return symbols, f"{locked}, {receiver.frequency_hz:.3f} Hz, collector knows {len(progress)}"
+        return (
+            symbols,
+            f"{locked}, {receiver.frequency_hz:.3f} Hz, collector knows {len(progress)}",
+        )
 
 
 def _cut_times(options: Options) -> list[tuple[float, float]]:
     """Return (when, how long) of every power cut, in simulated seconds, in order."""
     rng = random.Random(f"cuts {options.seed}")
     last_s = options.minutes * 60
-    return sorted(
-        (rng.uniform(5.0, last_s), rng.uniform(*_OFF_S)) for _ in range(options.cuts)
-    )
+    return sorted((rng.uniform(5.0, last_s), rng.uniform(*_OFF_S)) for _ in range(options.cuts))

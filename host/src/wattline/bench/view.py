@@ -1,4 +1,4 @@
-"""What a person sees while the bench runs: a live panel on a terminal, one line per event elsewhere."""
+"""What a person sees while the bench runs: a live panel, or lines where there is no terminal."""
 
 from types import TracebackType
 
@@ -50,7 +50,7 @@ class View:
             self._live.stop()
 
     def update(self, symbols: tuple[int, int], line: str) -> None:
-        """Show the newest state: symbols (heard, of) in the frame on the air, and the line's state."""
+        """Show the newest state: symbols (heard, of) of the frame on the air, and the line."""
         self._symbols, self._line = symbols, line
         if self._console.is_terminal:
             self._live.update(self._panel())
@@ -83,30 +83,38 @@ class View:
         record = self._record
         pace = record.simulated_s / record.host_s if record.host_s else 0.0
         head = Table.grid(padding=(0, 2))
-        head.add_row("time", f"{record.simulated_s:6.1f} of {self._total_s:.0f} s, {pace:.1f} × real time")
+        head.add_row(
+            "time", f"{record.simulated_s:6.1f} of {self._total_s:.0f} s, {pace:.1f} × real time"
+        )
         if record.truths:
             truth = record.truths[-1]
             head.add_row(
                 "meter",
-                f"{truth.billing_wh / 1000:.3f} kWh, {truth.power_w / 1000:.2f} kW, {truth.voltage_v:.1f} V",
+                f"{truth.billing_wh / 1000:.3f} kWh, {truth.power_w / 1000:.2f} kW, "
+                f"{truth.voltage_v:.1f} V",
             )
         if record.polls:
             poll = record.polls[-1]
             head.add_row(
                 "endpoint",
-                f"{poll.total_wh / 1000:.3f} kWh read at {poll.t_s:.1f} s, {len(record.polls)} polls",
+                f"{poll.total_wh / 1000:.3f} kWh read at {poll.t_s:.1f} s, "
+                f"{len(record.polls)} polls",
             )
         heard, of = self._symbols
         bar = Table.grid(padding=(0, 2))
         bar.add_row(ProgressBar(total=of, completed=heard, width=30), f"symbol {heard} of {of}")
         head.add_row("uplink", bar)
         head.add_row("line", self._line)
-        return Panel(Group(head, Text(), frames_table(record, _SHOWN_FRAMES)), title="wattline bench")
+        return Panel(
+            Group(head, Text(), frames_table(record, _SHOWN_FRAMES)), title="wattline bench"
+        )
 
 
 def frames_table(record: Record, last: int | None = None) -> Table:
     """Return the frames, compared with the meter, as a table."""
-    table = Table("frame", "starts", "names", "endpoint", "reading", "meter", "Eb/N0", "corrected", "")
+    table = Table(
+        "frame", "starts", "names", "endpoint", "reading", "meter", "Eb/N0", "corrected", ""
+    )
     for verdict in record.verdicts[-last:] if last else record.verdicts:
         table.add_row(
             verdict.kind,

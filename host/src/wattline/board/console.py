@@ -32,9 +32,13 @@ def read_status(port: str) -> dict[str, Any]:
                 if not text:
                     break
     except (serial.SerialException, OSError) as error:
-        raise WattlineError(f"cannot use {port} ({error}); check the cable and the name") from error
+        raise WattlineError(
+            f"cannot use {port} ({error}); check the cable and the name"
+        ) from error
     except ValueError as error:
-        raise WattlineError(f"{port} answers, but not like a module; is it the right port?") from error
+        raise WattlineError(
+            f"{port} answers, but not like a module; is it the right port?"
+        ) from error
     raise WattlineError(
         f"{port} does not answer; is it a module, and does its application run? "
         "After work at the MicroPython prompt, reset it"

@@ -5,7 +5,6 @@ from typing import Any
 
 from endpoint.line.profile import PROFILES
 from endpoint.settings import SettingsError, check
-
 from wattline.board.session import Executor
 from wattline.errors import RunError, WattlineError
 

@@ -12,7 +12,9 @@ from wattline.errors import RunError, WattlineError
 class Executor(Protocol):
     """Anything that runs MicroPython source and returns what it printed."""
 
-    def exec(self, code: str) -> str: ...
+    def exec(self, code: str) -> str:
+        """Run `code`; raise `WattlineError` with the module's complaint if it fails."""
+        ...
 
 
 class BoardSession:

@@ -100,8 +100,9 @@ def run(
         for problem in record.problems:
             console.print(f"[bold red]{problem}[/]")
         console.print(
-            f"{record.simulated_s:.0f} s simulated in {record.host_s:.0f} s; {len(record.polls)} polls, "
-            f"{len(record.verdicts)} frames, {len(record.disagreements)} disagree; report: {report}",
+            f"{record.simulated_s:.0f} s simulated in {record.host_s:.0f} s; "
+            f"{len(record.polls)} polls, {len(record.verdicts)} frames, "
+            f"{len(record.disagreements)} disagree; report: {report}",
             highlight=False,
         )
     if not record.passed:
