@@ -10,7 +10,7 @@ from pathlib import Path
 _CHUNK_BYTES = 4096
 _BACKLOG_BYTES = 65536  # what waits for a reader at most; older bytes are lost
 _SLICE_S = 0.005  # of the host's time between looks at the terminals
-_IDLE_S = 0.2
+_IDLE_S = 0.05  # longest rest; must stay below _LATE_S
 _LATE_S = 0.1  # further behind than this, the emulation stops trying to catch up
 
 
