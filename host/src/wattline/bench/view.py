@@ -2,6 +2,7 @@
 
 from types import TracebackType
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
@@ -111,19 +112,21 @@ class View:
 
 
 def frames_table(record: Record, last: int | None = None) -> Table:
-    """Return the frames, compared with the meter, as a table."""
-    table = Table(
-        "frame", "starts", "names", "endpoint", "reading", "meter", "Eb/N0", "corrected", ""
-    )
+    """Return the frames (the `last` ones), compared with the meter, as a table."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for title in ("frame", "starts s", "names s", "endpoint", "heard kWh", "meter kWh"):
+        table.add_column(title, justify="left" if title == "frame" else "right", no_wrap=True)
+    for title in ("Eb/N0 dB", "mended", ""):
+        table.add_column(title, justify="right", no_wrap=True)
     for verdict in record.verdicts[-last:] if last else record.verdicts:
         table.add_row(
             verdict.kind,
-            f"{verdict.t_start_s:.1f} s",
-            "" if verdict.t_named_s is None else f"{verdict.t_named_s:.1f} s",
+            f"{verdict.t_start_s:.1f}",
+            "" if verdict.t_named_s is None else f"{verdict.t_named_s:.1f}",
             f"{verdict.eid:08x}",
-            "" if verdict.reading_dkwh is None else f"{verdict.reading_dkwh / 10:.1f} kWh",
+            "" if verdict.reading_dkwh is None else f"{verdict.reading_dkwh / 10:.1f}",
             " or ".join(f"{m / 10:.1f}" for m in verdict.meter_dkwh),
-            f"{verdict.ebn0_db:.1f} dB",
+            f"{verdict.ebn0_db:.1f}",
             str(verdict.corrected_bits),
             "[green]agrees[/]" if verdict.agrees else "[bold red]DISAGREES[/]",
         )

@@ -1,6 +1,7 @@
 """The root command: finds a sub-command by name and turns expected failures into one sentence."""
 
 import importlib
+import os
 import sys
 
 import cyclopts
@@ -37,6 +38,8 @@ def build_app() -> cyclopts.App:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; exit code 2 for bad use, 1 for a failed run, 130 for Ctrl-C."""
+    # Our matrices are small: a second thread costs more than it brings. Read when NumPy loads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         result = build_app()(arguments, result_action="return_value")
     except WattlineError as error:
