@@ -12,10 +12,13 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from scipy.signal import welch
 
+from endpoint.line.payload import REGISTER_STEP_WH
 from wattline.bench.record import Record
 
 # Colours that keep their order for readers who do not see red and green apart.
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072b2", "#d55e00", "#009e73", "#999999"
+
+_SHOWN_FRAMES = 8
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
@@ -132,8 +135,15 @@ def _load(record: Record) -> Figure:
     t = [s.t_s for s in record.truths]
     power.plot(t, [s.power_w / 1000 for s in record.truths], color=_BLUE, lw=1.2)
     power.set_ylabel("power, kW")
-    energy.plot(
-        t, [s.billing_wh / 1000 for s in record.truths], color=_GREY, lw=1.2, label="meter"
+    wh = [s.billing_wh for s in record.truths]
+    energy.plot(t, [e / 1000 for e in wh], color=_GREY, lw=1, label="meter")
+    energy.step(
+        t,
+        [e // REGISTER_STEP_WH * REGISTER_STEP_WH / 1000 for e in wh],
+        where="post",
+        color=_BLUE,
+        lw=1,
+        label="meter, whole 0.1 kWh",
     )
     named = [v for v in record.verdicts if v.t_named_s is not None and v.reading_dkwh is not None]
     for agrees, colour, label in ((True, _GREEN, "collector"), (False, _ORANGE, "disagrees")):
@@ -199,11 +209,13 @@ def _spectrum(record: Record) -> Figure:
 
 
 def _frames(record: Record) -> Figure:
-    shown = [v for v in record.verdicts if v.symbols is not None][-8:]
-    figure, axes = plt.subplots(1, max(1, len(shown)), figsize=(9, 1.8), squeeze=False)
+    shown = [v for v in record.verdicts if v.symbols is not None][-_SHOWN_FRAMES:]
+    figure, axes = plt.subplots(1, _SHOWN_FRAMES, figsize=(9, 1.6), squeeze=False)
     for axis, verdict in zip(axes[0], shown, strict=False):
         axis.plot(verdict.symbols.real, verdict.symbols.imag, ".", ms=2, color=_BLUE, alpha=0.6)
         axis.set_title(f"{verdict.kind}\n{verdict.ebn0_db:.1f} dB", fontsize=8)
+    for axis in axes[0, len(shown) :]:
+        axis.set_visible(False)
     for axis in axes[0]:
         axis.set_xlim(-2.2, 2.2)
         axis.set_ylim(-2.2, 2.2)

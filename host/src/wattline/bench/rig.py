@@ -5,6 +5,7 @@ The collector's receiver sees the line's samples and nothing else. What the rig 
 """
 
 import json
+import math
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -120,7 +121,7 @@ class Rig:
 
     def step(self, seconds: float) -> tuple[list[Frame], list[dict[str, Any]]]:
         """Let time pass; return the frames heard and the events the module told of."""
-        frames = self._listen(int(seconds * NS_PER_S))
+        frames = self._listen(math.ceil(seconds * NS_PER_S))
         events, self._events = self._events, []
         return frames, events
 

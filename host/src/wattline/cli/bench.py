@@ -30,7 +30,7 @@ def run(
     *,
     minutes: float = 5.5,
     load: str = "house",
-    scale: float = 4.0,
+    scale: float = 12.0,
     noise: str = "8",
     seed: int = 1,
     form: str | None = None,
