@@ -113,10 +113,10 @@ class View:
 
 def frames_table(record: Record, last: int | None = None) -> Table:
     """Return the frames (the `last` ones), compared with the meter, as a table."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
-    for title in ("frame", "starts s", "names s", "endpoint", "heard kWh", "meter kWh"):
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("frame", "starts s", "names s", "endpoint", "kWh", "meter kWh"):
         table.add_column(title, justify="left" if title == "frame" else "right", no_wrap=True)
-    for title in ("Eb/N0 dB", "mended", ""):
+    for title in ("dB", "mended", ""):
         table.add_column(title, justify="right", no_wrap=True)
     for verdict in record.verdicts[-last:] if last else record.verdicts:
         table.add_row(
