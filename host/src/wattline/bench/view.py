@@ -114,20 +114,25 @@ class View:
 def frames_table(record: Record, last: int | None = None) -> Table:
     """Return the frames (the `last` ones), compared with the meter, as a table."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("frame", "starts s", "names s", "endpoint", "kWh", "meter kWh"):
+    for title in ("frame", "names s", "endpoint", "kWh"):
         table.add_column(title, justify="left" if title == "frame" else "right", no_wrap=True)
+    table.add_column("meter kWh", justify="right")
     for title in ("dB", "mended", ""):
         table.add_column(title, justify="right", no_wrap=True)
     for verdict in record.verdicts[-last:] if last else record.verdicts:
         table.add_row(
             verdict.kind,
-            f"{verdict.t_start_s:.1f}",
             "" if verdict.t_named_s is None else f"{verdict.t_named_s:.1f}",
             f"{verdict.eid:08x}",
             "" if verdict.reading_dkwh is None else f"{verdict.reading_dkwh / 10:.1f}",
-            " or ".join(f"{m / 10:.1f}" for m in verdict.meter_dkwh),
+            " or ".join(f"{m / 10:.1f}" for m in _relevant(verdict)),
             f"{verdict.ebn0_db:.1f}",
             str(verdict.corrected_bits),
             "[green]agrees[/]" if verdict.agrees else "[bold red]DISAGREES[/]",
         )
     return table
+
+
+def _relevant(verdict: Verdict) -> tuple[int, ...]:
+    """Return the meter's value that agrees, or all it showed when none does."""
+    return (verdict.reading_dkwh,) if verdict.agrees and verdict.meter_dkwh else verdict.meter_dkwh
