@@ -9,14 +9,14 @@ import board
 import build_info
 import storage
 from machine import reset_cause, unique_id
-from micropython import const
+from micropython import const, kbd_intr
 
 from endpoint.hal.clock import Monotonic
 from endpoint.hal.flash import journal_device
 from endpoint.hal.gate import CarrierGate
 from endpoint.hal.mains import ZeroCrossings
 from endpoint.hal.uart import SerialPort
-from endpoint.hal.watchdog import ServiceWindow, Watchdog, take_fault
+from endpoint.hal.watchdog import BLOCKED, Watchdog, service_window, take_fault
 from endpoint.line.profile import PROFILES
 from endpoint.meter.focus import FocusReader
 from endpoint.metering import MeteringError, forms
@@ -41,6 +41,7 @@ _POLL_LIMIT_MS = const(60000)
 _TRANSMIT_LIMIT_MS = const(5000)
 # The console waits for a person; it is watched for ending, not for silence.
 _NO_LIMIT_MS = const(1 << 29)
+_CTRL_C = const(3)
 
 
 def read_settings():
@@ -58,6 +59,9 @@ def read_settings():
         return None, "not programmed; run wattline program"
     if len(text) > _MAX_SETTINGS_BYTES:
         return None, "settings.json is too long; program again"
+    if not text.rstrip().endswith("}"):
+        # MicroPython's json takes a file that was cut short, and what is missing has defaults.
+        return None, "settings.json is damaged; program again"
     try:
         return check(json.loads(text), forms.names(board.PART_NUMBER), PROFILES), ""
     except ValueError:
@@ -101,7 +105,7 @@ class Application:
             "chip": "%08x" % crc32(unique_id()),
             "uptime_s": self._clock.s(),
             "reset_cause": self._reset_cause,
-            "fault": self._fault and self._supervisor.names[self._fault - 1],
+            "fault": self._fault_name(),
             "file_system": storage.state,
             "heap_used": gc.mem_alloc(),
             "heap_free": gc.mem_free(),
@@ -114,9 +118,16 @@ class Application:
             fields.update(self._transmit.report())
         return fields
 
+    def _fault_name(self):
+        """Return the task whose fault caused this start, "" when none did."""
+        if self._fault == BLOCKED:
+            return "blocked"
+        return self._supervisor.names[self._fault - 1] if self._fault else ""
+
     async def run(self):
         """Start the tasks and supervise them for ever."""
         self._supervisor = Supervisor(Watchdog(), self._clock, complain)
+        service_window.close()
         start = self._supervisor.start
         start("console", self._console.run, _NO_LIMIT_MS)
         if self._settings is not None:
@@ -180,6 +191,10 @@ def main():
     try:
         asyncio.run(application.run())
     finally:
+        # An impatient second Ctrl-C must not keep the transmitter from being silenced.
+        kbd_intr(-1)
         application.stop()
-        ServiceWindow().open()
+        take_fault()
+        service_window.open()
         asyncio.new_event_loop()
+        kbd_intr(_CTRL_C)

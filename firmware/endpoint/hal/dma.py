@@ -1,5 +1,6 @@
 """What two drivers need of DMA rings: aligned memory and the channel fields."""
 
+from machine import mem32
 from micropython import const
 from uctypes import addressof
 
@@ -7,6 +8,9 @@ from uctypes import addressof
 WORD = const(2)
 # TREQ_SEL code for "unpaced" (RP2040 datasheet 2.5.3).
 UNPACED = const(0x3F)
+# CHAN_ABORT register and its bits (RP2040 datasheet 2.5.7).
+_CHAN_ABORT = const(0x50000444)
+_ALL_CHANNELS = const(0xFFF)
 
 
 def aligned_words(count):
@@ -37,3 +41,10 @@ def ring_bits(count):
     while 1 << bits < count * 4:
         bits += 1
     return bits
+
+
+def abort_all():
+    """Stop every channel, whoever started it: a soft reset leaves them running."""
+    mem32[_CHAN_ABORT] = _ALL_CHANNELS
+    while mem32[_CHAN_ABORT]:
+        pass

@@ -18,18 +18,24 @@ _FAULT_MARK = const(0x0FA17000)
 _FAULT_MASK = const(0x000000FF)
 
 
+# The fault of a start whose watchdog bit before anybody could say why.
+BLOCKED = const(255)
+
+
 class Watchdog:
     """Starts the watchdog; it cannot be stopped again until reset."""
 
     def __init__(self):
         self._wdt = WDT(timeout=TIMEOUT_MS)
+        # Stays when a task never gives the processor back: nobody is left to note anything.
+        self.note_fault(BLOCKED)
 
     def feed(self):
         """Restart the count-down."""
         self._wdt.feed()
 
     def note_fault(self, number):
-        """Keep a task number (1 … 255) across the reset that follows."""
+        """Keep a task number (1 … 254) across the reset that follows."""
         mem32[_SCRATCH0] = _FAULT_MARK | number
 
     def restart(self):
@@ -38,7 +44,7 @@ class Watchdog:
 
 
 def take_fault():
-    """Return the task number noted before this start, 0 if none, and forget it."""
+    """Return the task number or `BLOCKED` noted so far, 0 if none, and forget it."""
     value = mem32[_SCRATCH0]
     mem32[_SCRATCH0] = 0
     return value & _FAULT_MASK if value & ~_FAULT_MASK == _FAULT_MARK else 0
@@ -52,16 +58,24 @@ class ServiceWindow:
     """
 
     def __init__(self):
-        self._left_ms = SERVICE_WINDOW_MS
+        self._left_ms = 0
         self._wdt = None
         self._timer = None
 
     def open(self):
         """Start feeding if the watchdog is running; do nothing otherwise."""
+        self.close()
         if mem32[_CTRL] & _ENABLE:
+            self._left_ms = SERVICE_WINDOW_MS
             self._wdt = WDT(timeout=TIMEOUT_MS)
             self._timer = Timer(-1)
             self._timer.init(period=_FEED_MS, mode=Timer.PERIODIC, callback=self._feed)
+
+    def close(self):
+        """Stop feeding: from here on somebody else does."""
+        if self._timer is not None:
+            self._timer.deinit()
+            self._timer = None
 
     def _feed(self, timer):
         self._left_ms -= _FEED_MS
@@ -69,3 +83,7 @@ class ServiceWindow:
             self._wdt.feed()
         else:
             timer.deinit()
+
+
+# There is one watchdog: start-up code and application share its window.
+service_window = ServiceWindow()
