@@ -86,6 +86,11 @@ def form(name, voltage_v=None):
     return Form(*found)
 
 
+def every_form():
+    """Return all forms. Allocates: a list of objects."""
+    return [Form(*line) for line in _FORMS]
+
+
 def names(part_number):
     """Return the names of the forms that a module serves."""
     return [line[0] for line in _FORMS if line[4] == part_number]

@@ -121,7 +121,7 @@ class Poll:
         engine = self._engine
         return {
             "meter": self._reader.serial.decode(),
-            "meter_state": errors.NAMES[self._reader.error],
+            "meter_state": errors.NAMES[self._reader.error] if self._tried() else "NOT YET READ",
             "total_wh": engine.total_wh,
             "forward_wh": engine.forward.baseline_wh,
             "reverse_wh": engine.reverse.baseline_wh,
@@ -132,6 +132,9 @@ class Poll:
             "session_ms": self.session_ms,
             "commits": self._journal.sequence,
         }
+
+    def _tried(self):
+        return self.reads or self.failures
 
     async def _once(self):
         reader = self._reader

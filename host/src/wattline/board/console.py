@@ -8,7 +8,8 @@ import serial
 from wattline.errors import WattlineError
 
 _BAUD_BPS = 115200  # a USB console ignores it; a real UART does not
-_ANSWER_S = 3.0
+# A board that has just been reset needs a few seconds until its application listens.
+_ANSWER_S = 8.0
 # The longest answer of the console, a status line, is below 1 KiB.
 _MAX_LINES, _MAX_LINE_BYTES = 20, 4096
 

@@ -1,6 +1,8 @@
-"""The meter forms that the module's data sheet lists: a key is form and voltage."""
+"""The meter forms of the module's own table, and which voltages such a meter measures."""
 
 from dataclasses import dataclass
+
+from endpoint.metering.forms import every_form
 
 
 @dataclass(frozen=True)
@@ -23,16 +25,14 @@ class Form:
     segments: tuple
 
 
-FORMS = (
-    Form("1S", 120, 100, (5,)),
-    Form("3S", 120, 20, (5,)),
-    Form("12S", 120, 200, (5, 7)),
-    Form("25S", 120, 200, (5, 7)),
-    Form("2S", 240, 200, (1,)),
-    Form("2SE", 240, 320, (1,)),
-    Form("2K", 240, 480, (1,)),
-    Form("3S", 240, 20, (1,)),
-    Form("4S", 240, 20, (1,)),
+def _segments(form):
+    if form.elements == 2:
+        return (5, 7)
+    return (5,) if form.voltage_v == 120 else (1,)
+
+
+FORMS = tuple(
+    Form(form.name, form.voltage_v, form.class_a, _segments(form)) for form in every_form()
 )
 
 

