@@ -71,7 +71,7 @@ class Road:
 
     @property
     def cycles_per_poll(self) -> float:
-        """Chip cycles that one read adds to those of the carrier, waiting for the flash included."""
+        """Chip cycles that one read adds to the carrier's, waiting for the flash included."""
         return (self.poll_cycles - self.poll_s * self.quiet_cycles_per_s) / len(self.sessions)
 
 
