@@ -1,12 +1,16 @@
-"""What the tests of the whole module share: the image under test and a programmed rig."""
+"""What the tests of the whole module share: the image under test, programmed modules, rigs."""
 
 import pytest
+from station import Station
 
 from wattline.bench.options import Options
 from wattline.bench.rig import Rig
+from wattline.board.program import program
+from wattline.emulator import Module
 from wattline.image.build import build_image
 
 BOARD = "FASY_0624_0004"
+EID = 0x00C0FFEE
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +23,36 @@ def built():
 def image(built):
     """The UF2 file of the image under test."""
     return built.uf2
+
+
+@pytest.fixture(scope="session")
+def flash_with(image):
+    """Return a function that gives the flash of a module programmed with the settings asked for.
+
+    It has never run its application, so its journal is blank.
+    """
+    known = {}
+
+    def programmed(**settings):
+        settings = {"eid": EID, "form": "2S", "poll_s": 10, **settings}
+        key = tuple(sorted(settings.items()))
+        if key not in known:
+            module = Module(image)
+            program(module, settings)
+            known[key] = module.flash
+        return known[key]
+
+    return programmed
+
+
+@pytest.fixture(scope="session")
+def station(image, flash_with):
+    """Return a function that gives a programmed `Station`: settings by name, the rest as there."""
+
+    def made(meter=None, mains_on=False, **settings):
+        return Station(BOARD, image, flash_with(**settings), meter, mains_on)
+
+    return made
 
 
 @pytest.fixture
