@@ -2,8 +2,9 @@
 
 import pytest
 
-from wattline.bench.options import Options
+from wattline.bench.options import Options, rating_w
 from wattline.errors import WattlineError
+from wattline.meter.load import Load
 
 
 def test_defaults_are_the_readme_run():
@@ -21,6 +22,15 @@ def test_R45_form_belongs_to_the_board():
     assert Options.checked(board="FASY_0624_0003", form="12S").form == "12S"
     with pytest.raises(WattlineError, match="serves no form 1S; choose one of 2S"):
         Options.checked(form="1S")
+
+
+@pytest.mark.parametrize("form", ["2S", "2K", "4S"])
+@pytest.mark.parametrize("load", ["house", "steady", "solar", "commercial"])
+def test_E5_the_default_load_stays_below_the_plausibility_limit(load, form):
+    options = Options.checked(load=load, form=form)
+    day = Load(load, options.scale, options.seed)
+    largest_w = max(abs(day.power_w(t_s)) for t_s in range(0, 86_400, 60))
+    assert largest_w == pytest.approx(rating_w(form, 240), rel=0.02)
 
 
 @pytest.mark.parametrize(

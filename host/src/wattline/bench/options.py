@@ -3,10 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from endpoint.metering.forms import form as find_form
 from wattline.errors import WattlineError
 from wattline.image import boards
 from wattline.meter.forms import FORMS
 from wattline.meter.load import PROFILES as LOADS
+from wattline.meter.load import Load
 
 # Below this no whole frame fits; above it one should run `make soak`.
 _MINUTES = (0.5, 24 * 60.0)
@@ -39,7 +41,7 @@ class Options:
         *,
         minutes: float = 5.5,
         load: str = "house",
-        scale: float = 12.0,
+        scale: float | None = None,
         noise: str = "8",
         seed: int = 1,
         form: str | None = None,
@@ -48,21 +50,25 @@ class Options:
         poll_s: int = 60,
         board: str = "FASY_0624_0004",
     ) -> "Options":
-        """Return the options, or raise `WattlineError` naming the one that is wrong."""
+        """Return the options, or raise `WattlineError` naming the one that is wrong.
+
+        Without `scale` the load's largest power of the day is the rating of the meter's class.
+        """
         _between("--minutes", minutes, *_MINUTES)
         _between("--poll-s", poll_s, *_POLL_S)
         _between("--cuts", cuts, 0, _CUTS)
         _between("--seed", seed, 0, 2**31)
-        _between("--scale", scale, 0.01, 100.0)
+        _between("--scale", 1.0 if scale is None else scale, 0.01, 100.0)
         if load not in LOADS:
             raise WattlineError(f"--load {load} is unknown; choose one of {', '.join(LOADS)}")
+        form = _form(form, volts(board), board)
         return cls(
             minutes=minutes,
             load=load,
-            scale=scale,
+            scale=scale or _scale_to_rating(load, seed, form, volts(board)),
             ebn0_db=_noise(noise),
             seed=seed,
-            form=_form(form, volts(board), board),
+            form=form,
             detent=detent,
             cuts=cuts,
             poll_s=poll_s,
@@ -93,6 +99,17 @@ def _noise(text: str) -> float | None:
         raise WattlineError(f"--noise {text} is neither a number of dB nor off") from None
     _between("--noise", ebn0_db, *_EBN0_DB)
     return ebn0_db
+
+
+def _scale_to_rating(load: str, seed: int, form: str, voltage: int) -> float:
+    day = Load(load, 1.0, seed)
+    largest_w = max(abs(day.power_w(t_s)) for t_s in range(0, 86_400, 60))
+    return round(rating_w(form, voltage) / largest_w, 3)
+
+
+def rating_w(form: str, voltage: int) -> float:
+    """Return the power of a meter's class in W; the plausibility limit is 1.5 times that."""
+    return find_form(form, voltage).cap_w() / 1.5
 
 
 def _form(name: str | None, voltage: int, board: str) -> str:

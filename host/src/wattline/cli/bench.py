@@ -30,7 +30,7 @@ def run(
     *,
     minutes: float = 5.5,
     load: str = "house",
-    scale: float = 12.0,
+    scale: float | None = None,
     noise: str = "8",
     seed: int = 1,
     form: str | None = None,
@@ -51,7 +51,7 @@ def run(
     load
         Load profile of the meter: house, steady, solar or commercial.
     scale
-        Factor on the load's power.
+        Factor on the load's power; without it the day's peak is the rating of the meter.
     noise
         Noise on the line as Eb/N0 in dB, or "off".
     seed
