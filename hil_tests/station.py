@@ -1,7 +1,7 @@
-"""A module with its meter and switchable mains, without line model: cheaper than the bench's rig."""
+"""A module with its meter and mains, without line model: cheaper than the bench's rig."""
 
 import json
-from itertools import count
+from itertools import count, pairwise
 
 from wattline.emulator import MainsInput, Module
 from wattline.image import boards
@@ -147,9 +147,7 @@ class Station:
 def pulses(edges):
     """Return ``(rise_ns, width_ns)`` of every pulse that is complete."""
     return [
-        (rise_ns, fall_ns - rise_ns)
-        for (rise_ns, level), (fall_ns, _) in zip(edges, edges[1:], strict=False)
-        if level
+        (rise_ns, fall_ns - rise_ns) for (rise_ns, level), (fall_ns, _) in pairwise(edges) if level
     ]
 
 

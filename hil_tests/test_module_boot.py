@@ -77,11 +77,8 @@ def test_blank_module_leaves_line_and_meter_alone(blank, told):
 
 
 def test_identity_on_the_console_is_that_of_the_build(built, told):
-    assert {
-        name: told[name] for name in ("version", "board", "git", "build_id", "micropython")
-    } == {
-        name: built.report[name] for name in ("version", "board", "git", "build_id", "micropython")
-    }
+    names = ("version", "board", "git", "build_id", "micropython")
+    assert [told[name] for name in names] == [built.report[name] for name in names]
 
 
 def test_second_start_mounts_what_the_first_one_made(image, blank, told):

@@ -1,4 +1,4 @@
-"""A person at the console: mpremote and wattline on the running product, over a pseudo terminal."""
+"""A person at the console: mpremote and wattline on the running product, over a pty."""
 
 import hashlib
 import json
