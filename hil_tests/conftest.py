@@ -1,5 +1,8 @@
 """What the tests of the whole module share: the image under test, programmed modules, rigs."""
 
+import os
+from pathlib import Path
+
 import pytest
 from station import Station
 
@@ -23,6 +26,27 @@ def built():
 def image(built):
     """The UF2 file of the image under test."""
     return built.uf2
+
+
+@pytest.fixture(scope="session")
+def firmware(request):
+    """A MicroPython image for tests of the emulator: the plain one if it is known."""
+    stock = os.environ.get("WATTLINE_STOCK_IMAGE")
+    return Path(stock) if stock else request.getfixturevalue("image")
+
+
+@pytest.fixture(scope="session")
+def formatted(firmware):
+    """The flash after a first start, so that not every test waits for an empty file system."""
+    module = Module(firmware)
+    module.exec("1")
+    return module.flash
+
+
+@pytest.fixture
+def module(firmware, formatted):
+    """A module as it starts for the second time."""
+    return Module(firmware, formatted)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,5 @@
 """Flash of the emulated module: real time, resets, power cuts, torn operations."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from wattline.emulator import Module
@@ -16,18 +13,6 @@ area = rp2.Flash()
 last = area.ioctl(4, 0) - 1
 """
 PAGE = bytes(255 - n for n in range(256))
-
-
-@pytest.fixture
-def firmware(request):
-    """A MicroPython image, the plain one if it is known."""
-    stock = os.environ.get("WATTLINE_STOCK_IMAGE")
-    return Path(stock) if stock else request.getfixturevalue("image")
-
-
-@pytest.fixture
-def module(firmware):
-    return Module(firmware)
 
 
 def test_files_survive_every_kind_of_reset(module):

@@ -1,12 +1,10 @@
 """The real mpremote on the emulated module, over a pseudo terminal."""
 
 import hashlib
-import os
 import random
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -14,13 +12,6 @@ from wattline.emulator import Module
 from wattline.emulator.pty import console_port, serve
 
 TIMEOUT_S = 60
-
-
-@pytest.fixture
-def firmware(request):
-    """A MicroPython image, the plain one if it is known."""
-    stock = os.environ.get("WATTLINE_STOCK_IMAGE")
-    return Path(stock) if stock else request.getfixturevalue("image")
 
 
 @pytest.fixture

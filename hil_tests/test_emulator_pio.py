@@ -1,8 +1,6 @@
 """PIO, DMA and GPIO of the emulated chip: every edge on its nanosecond, asleep or busy."""
 
-import os
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -63,18 +61,6 @@ while time.ticks_diff(until, time.ticks_ms()) > 0:
 """
 SLEEP = "import time; time.sleep_ms({ms})"
 EMPTY_RING_WORDS = 64
-
-
-@pytest.fixture
-def firmware(request):
-    """A MicroPython image, the plain one if it is known."""
-    stock = os.environ.get("WATTLINE_STOCK_IMAGE")
-    return Path(stock) if stock else request.getfixturevalue("image")
-
-
-@pytest.fixture
-def module(firmware):
-    return Module(firmware)
 
 
 def carrier_edges(first_ns, count):

@@ -1,11 +1,7 @@
 """The UART of the emulated chip: real time in both directions, errors, interrupts, faults."""
 
-import os
-from pathlib import Path
-
 import pytest
 
-from wattline.emulator import Module
 from wattline.emulator.wire import Format
 
 FRAME_NS = 10 * 1_000_000_000 // 9600
@@ -18,18 +14,6 @@ u = UART(0, 9600, tx=Pin(0), rx=Pin(1), {options})
 # Registers of UART0, without an interrupt in the way
 DR, RSR, FR, CR, IMSC, RIS = (0x40034000 + n for n in (0, 4, 0x18, 0x30, 0x38, 0x3C))
 TX, RX, RT, FE, PE, BE, OE = (1 << n for n in (5, 4, 6, 7, 8, 9, 10))
-
-
-@pytest.fixture
-def firmware(request):
-    """A MicroPython image, the plain one if it is known."""
-    stock = os.environ.get("WATTLINE_STOCK_IMAGE")
-    return Path(stock) if stock else request.getfixturevalue("image")
-
-
-@pytest.fixture
-def module(firmware):
-    return Module(firmware)
 
 
 @pytest.fixture
