@@ -16,6 +16,8 @@ _STEP_MS = const(132)
 # Generated time that may still be out of the ring's reach: the end of its word, and the four
 # words of a line cycle each that the state machine's FIFO holds.
 _PENDING_US = const(100000)
+# Without an edge for so long there is no line, whatever the loop last said of it.
+_EDGE_US = const(1800000)
 # From deciding on a start to starting: time to fill the ring for the first time.
 _START_US = const(30000)
 # Every sixteenth frame says who is speaking, so that a collector can start at any time.
@@ -78,6 +80,7 @@ class Transmit:
         self._uplink = Uplink(
             eid, profile, channel or profile.first_channel(eid), self._payload, gate.ring
         )
+        self._line_present = False
         self.restarts = 0
 
     async def run(self, beat):
@@ -98,7 +101,7 @@ class Transmit:
         """Return the part of the status that is about the line."""
         carrier = self._uplink.carrier
         return {
-            "line_locked": self._uplink.loop.locked,
+            "line_locked": self._has_line(),
             "line_mhz": self._uplink.loop.frequency_mhz,
             "channel": carrier.channel,
             "sending": carrier.sending,
@@ -106,6 +109,10 @@ class Transmit:
             "frames": self._uplink.frames,
             "carrier_restarts": self.restarts,
         }
+
+    def _has_line(self):
+        loop = self._uplink.loop
+        return loop.locked and (timer_us() - loop.now_us) & TIME_MASK < _EDGE_US
 
     def _begin(self):
         gate, carrier = self._gate, self._uplink.carrier
@@ -118,7 +125,10 @@ class Transmit:
     def _step(self):
         uplink, crossings = self._uplink, self._crossings
         carrier = uplink.carrier
-        uplink.loop.feed(self._stamps, crossings.take(self._stamps, crossings.pending()))
+        count = crossings.take(self._stamps, crossings.pending())
+        # Without edges the loop has no time, so it cannot notice that the line is gone.
+        self._line_present = count > 0
+        uplink.loop.feed(self._stamps, count)
         now_us = timer_us()
         left_us = (carrier.filled_us - now_us) & TIME_MASK
         if left_us > TIME_MASK >> 1 or left_us < _PENDING_US:
