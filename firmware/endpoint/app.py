@@ -22,7 +22,7 @@ from endpoint.meter.focus import FocusReader
 from endpoint.metering import MeteringError, forms
 from endpoint.metering.engine import RECORD_BYTES, Engine
 from endpoint.settings import SettingsError, check
-from endpoint.store import StoreError
+from endpoint.store import StoreError, Unreadable
 from endpoint.store.journal import Journal
 from endpoint.tasks.console import Console, complain
 from endpoint.tasks.poll import Poll
@@ -39,8 +39,6 @@ _DV_PER_V = const(10)
 _POLL_LIMIT_MS = const(60000)
 # The uplink reports fifteen times a second; the longest pause of the others is a flash erase.
 _TRANSMIT_LIMIT_MS = const(5000)
-# The console waits for a person; it is watched for ending, not for silence.
-_NO_LIMIT_MS = const(1 << 29)
 _CTRL_C = const(3)
 
 
@@ -53,18 +51,18 @@ def read_settings():
         (settings or None, reason)
     """
     try:
-        with open(SETTINGS_FILE) as file:
+        with open(SETTINGS_FILE, "rb") as file:
             text = file.read(_MAX_SETTINGS_BYTES + 1)
     except OSError:
         return None, "not programmed; run wattline program"
     if len(text) > _MAX_SETTINGS_BYTES:
         return None, "settings.json is too long; program again"
-    if not text.rstrip().endswith("}"):
+    if not text.rstrip().endswith(b"}"):
         # MicroPython's json takes a file that was cut short, and what is missing has defaults.
         return None, "settings.json is damaged; program again"
     try:
         return check(json.loads(text), forms.names(board.PART_NUMBER), PROFILES), ""
-    except ValueError:
+    except (ValueError, TypeError):
         return None, "settings.json is damaged; program again"
     except SettingsError as error:
         return None, "%s; program again" % error
@@ -129,7 +127,8 @@ class Application:
         self._supervisor = Supervisor(Watchdog(), self._clock, complain)
         service_window.close()
         start = self._supervisor.start
-        start("console", self._console.run, _NO_LIMIT_MS)
+        # The console waits for a person; it is watched for ending, not for silence.
+        start("console", self._console.run, None)
         if self._settings is not None:
             self._compose()
         if self._poll is not None:
@@ -140,17 +139,17 @@ class Application:
     def _compose(self):
         """Build the road from the meter to the line; refuse a journal that is not understood."""
         settings = self._settings
+        cap_w = forms.form(settings["form"], board.NOMINAL_DV // _DV_PER_V).cap_w()
         engine = Engine(
-            forms.form(settings["form"], board.NOMINAL_DV // _DV_PER_V).cap_w(),
+            settings["largest_kw"] * 1000 or cap_w,
             settings["detent"],
             settings["net"],
             FIRMWARE_VERSION,
         )
         journal = Journal(journal_device(board.JOURNAL_BYTES))
-        journal.mount()
         record = bytearray(RECORD_BYTES)
         try:
-            if journal.load(record):
+            if _load(journal, record):
                 engine.unpack_from(record)
         except (StoreError, MeteringError):
             # Going on would write over totals that another version can still read.
@@ -158,6 +157,8 @@ class Application:
             return
         if (engine.detent, engine.net) != (settings["detent"], settings["net"]):
             engine.configure(settings["detent"], settings["net"])
+        else:
+            engine.pending = None
         port = SerialPort(
             board.OPTICAL_UART, board.OPTICAL_TX_PIN, board.OPTICAL_RX_PIN, _OPTICAL_BAUD_BPS
         )
@@ -183,6 +184,16 @@ class Application:
         """Leave the pins quiet and the memory to the next program."""
         if self._transmit is not None:
             self._transmit.stop()
+
+
+def _load(journal, record):
+    """Load the newest record that can be read; the one before it if the newest no longer can."""
+    journal.mount()
+    try:
+        return journal.load(record)
+    except Unreadable:
+        journal.mount()
+        return journal.load(record)
 
 
 def main():

@@ -12,6 +12,9 @@ _INTEGERS = {
     "eid": (1, 0xFEFFFFFF, None),
     "poll_s": (10, 3600, 60),
     "channel": (0, 13000, 0),
+    # Largest believable power where ratios in the meter make the form's own too small; 0: the
+    # form's.
+    "largest_kw": (0, 100000, 0),
 }
 _SWITCHES = {"detent": True, "net": False}
 _NAMES = {"form": None, "profile": "bench"}

@@ -29,6 +29,12 @@ def test_R21_multipliers_are_refused_by_name():
         assert _refused(**{name: 40}) == name + " belongs in the meter, not in the module"
 
 
+def test_E7_largest_believable_power_may_be_entered():
+    assert check(GOOD, FORMS, PROFILES)["largest_kw"] == 0
+    assert _refused(largest_kw=288) is None
+    assert "largest_kw" in _refused(largest_kw=-1)
+
+
 def test_unknown_names_are_refused():
     assert _refused(detnet=True) == "detnet is not a setting"
 

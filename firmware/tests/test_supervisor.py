@@ -100,6 +100,44 @@ def test_a_silent_task_is_a_fault_by_its_number():
     assert bench.fed == 3 and bench.now_ms == 6000  # fed at 0, 2 and 4 s; silent for 6 s
 
 
+def test_a_task_without_a_limit_may_be_silent_for_ever():
+    bench = Bench()
+    bench.now_ms = 1 << 29
+
+    async def scenario():
+        supervisor = Supervisor(bench, bench, bench.complain)
+
+        async def waits(_beat):
+            while True:
+                await asyncio.sleep(0)
+
+        supervisor.start("console", waits, None)
+        bench.now_ms += 1 << 30
+        await supervisor.run()
+
+    assert _run(scenario, bench, 20) is False
+    assert bench.faults == [] and bench.fed == 21
+
+
+def test_a_fault_is_noted_even_when_it_cannot_be_told():
+    bench = Bench()
+
+    def mute(_name, _error):
+        raise MemoryError
+
+    async def scenario():
+        supervisor = Supervisor(bench, bench, mute)
+
+        async def fails(_beat):
+            raise ValueError
+
+        supervisor.start("fails", fails, 5000)
+        await supervisor.run()
+
+    assert _run(scenario, bench, 20) is True
+    assert bench.faults[0] == 1
+
+
 def test_a_task_that_ends_is_a_fault():
     bench = Bench()
 
@@ -129,5 +167,5 @@ def test_a_task_that_fails_is_a_fault_and_its_exception_is_told():
         await supervisor.run()
 
     assert _run(scenario, bench, 20) is True
-    assert bench.faults == [1]
+    assert bench.faults == [1, 1]  # noted before it is told, and again as the end
     assert bench.complaints == [("fails", MemoryError)]

@@ -37,7 +37,7 @@ def record():
     """A short run without a fault."""
     made = Record({**Options.checked().to_json(), "cycles_per_symbol": 4}, rate_sps=RATE_SPS)
     made.truths = [Truth(t, 12_346_300 + t, 3600.0, 240.0) for t in range(60)]
-    made.polls = [Poll(42.2, 12_346_342, 0, 12_346_342, 2400, 267)]
+    made.polls = [Poll(42.2, 12_346_342, 0, 12_346_342, 2400, 267, 1)]
     made.verdicts = [_verdict()]
     made.current = np.random.default_rng(1).normal(size=2 * RATE_SPS).astype(np.float32)
     made.simulated_s = 60.0

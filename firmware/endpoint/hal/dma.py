@@ -11,6 +11,7 @@ UNPACED = const(0x3F)
 # CHAN_ABORT register and its bits (RP2040 datasheet 2.5.7).
 _CHAN_ABORT = const(0x50000444)
 _ALL_CHANNELS = const(0xFFF)
+_ABORT_LOOKS = const(100)
 
 
 def aligned_words(count):
@@ -46,5 +47,7 @@ def ring_bits(count):
 def abort_all():
     """Stop every channel, whoever started it: a soft reset leaves them running."""
     mem32[_CHAN_ABORT] = _ALL_CHANNELS
-    while mem32[_CHAN_ABORT]:
-        pass
+    # A transfer in flight ends within a few cycles; nothing may wait for ever at start-up.
+    for _ in range(_ABORT_LOOKS):
+        if not mem32[_CHAN_ABORT]:
+            break

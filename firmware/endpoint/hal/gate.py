@@ -1,8 +1,10 @@
 """The carrier gate: a ring of words that DMA hands to PIO, so that edges never wait for Python.
 
-Whatever is not freshly written is silence: `space` turns words that have been played into
-long low times, so a stopped task leaves a quiet pin, never a stale carrier (R105).
+A carrier is never played twice: `space` turns words that have been played into long low
+times, and DMA stops by itself when `space` is not called for 512 words (R105).
 """
+
+from array import array
 
 import micropython
 from machine import Pin
@@ -29,8 +31,11 @@ TICK_HZ = const(1000000)
 _STATE_MACHINE = const(1)
 _TXF = const(0x50200010 + 4 * _STATE_MACHINE)
 _DREQ_TX = const(_STATE_MACHINE)
-# Any number of transfers does; the reload channel starts the next run without a gap.
-_RUN_TRANSFERS = const(0x10000000)
+# DMA plays runs of 64 words; a second channel starts each next run from a table, whose last
+# entry, 0, starts none. `space` rewinds the table, so a stopped task stops the carrier before
+# the ring comes round to words that were played already.
+_RUN_WORDS = const(64)
+_RUNS = const(7)
 # AL1_TRANS_COUNT_TRIG of a channel, from the channel's own base (RP2040 datasheet, table 120).
 _DMA_BASE = const(0x50000000)
 _CHANNEL_BYTES = const(0x40)
@@ -61,7 +66,7 @@ class CarrierGate:
         self._pin = pin
         self._feed = None
         self._reload = None
-        self._reload_count = _RUN_TRANSFERS.to_bytes(4, "little")
+        self._runs = array("I", [_RUN_WORDS] * _RUNS + [0])
         self._machine = None
         self._registers = None
         self._base = 0
@@ -75,17 +80,17 @@ class CarrierGate:
         self._feed = DMA()
         self._reload = DMA()
         self._reload.config(
-            read=self._reload_count,
+            read=self._runs,
             write=_DMA_BASE + _CHANNEL_BYTES * channel_number(self._feed) + _TRANS_COUNT_TRIG,
             count=1,
             ctrl=self._reload.pack_ctrl(
-                size=WORD, inc_read=False, inc_write=False, treq_sel=UNPACED
+                size=WORD, inc_read=True, inc_write=False, treq_sel=UNPACED
             ),
         )
         self._feed.config(
             read=self.ring,
             write=_TXF,
-            count=_RUN_TRANSFERS,
+            count=_RUN_WORDS,
             ctrl=self._feed.pack_ctrl(
                 size=WORD,
                 inc_read=True,
@@ -123,9 +128,12 @@ class CarrierGate:
     def space(self, write_index):
         """Return how many words may be written from `write_index` on; they are silent now.
 
+        Also lets the gate go on for up to half a second of the highest carrier.
+
         The state machine's own FIFO (4 words) is ahead of this and needs no room here.
         Allocates: nothing.
         """
+        self._reload.config(read=self._runs)
         read_index = (self._registers[0] - self._base) >> 2
         free = (read_index - write_index - 1) % RING_WORDS
         _silence(self.ring, write_index, free)

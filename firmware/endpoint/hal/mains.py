@@ -83,6 +83,7 @@ class ZeroCrossings:
         if self._machine is None:
             return
         self._machine.active(0)
+        self._machine = None
         for channel in (self._swallow, self._stamp):
             channel.active(0)
             channel.close()

@@ -21,7 +21,13 @@ class SerialPort:
 
     def __init__(self, number, tx, rx, baud_bps):
         self._uart = UART(
-            number, baud_bps, tx=Pin(tx), rx=Pin(rx), rxbuf=_RX_BYTES, txbuf=_TX_BYTES, timeout=0
+            number,
+            baud_bps,
+            tx=Pin(tx),
+            rx=Pin(rx, Pin.IN, Pin.PULL_UP),
+            rxbuf=_RX_BYTES,
+            txbuf=_TX_BYTES,
+            timeout=0,
         )
         self.baud_bps = baud_bps
 

@@ -280,7 +280,7 @@ class Carrier:
         period = self._loop.period_x1024 >> 6
         # From half a period to one and a half.
         ahead = (period + period // 2 - self._until(0)) // period
-        if ahead > HOLD_OVER_CYCLES:
+        if not -HOLD_OVER_CYCLES < ahead <= HOLD_OVER_CYCLES:
             s[_PERIOD] = _NOMINAL_X16
         else:
             s[_PERIOD] = self._until(ahead)

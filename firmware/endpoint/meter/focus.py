@@ -172,6 +172,18 @@ class FocusReader:
         """Return how many bytes are still to come until the reply is whole."""
         return self._client.expected_bytes()
 
+    def give_up(self, now_ms):
+        """End the poll at once as NO_ANSWER; the meter comes back by its own time-out."""
+        self._client.abandon()
+        self._life = self._live()
+        self._request = None
+        self._resume_ms = None
+        self._quiet_until_ms = now_ms + _QUIET_MS
+        self._layout = None
+        self.error = errors.NO_ANSWER
+        self.detail = self._table << 16 | self._client.error
+        next(self._life)
+
     def forget(self):
         """Learn the meter anew at the next poll."""
         self._layout = None

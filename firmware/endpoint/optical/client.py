@@ -11,7 +11,7 @@ Source: ANSI C12.18, application layer.
 from micropython import const
 
 from endpoint.optical.kernels import HAVE, NEED, SWALLOW, is_data
-from endpoint.optical.packet import OVERHEAD_BYTES, Link
+from endpoint.optical.packet import OVERHEAD_BYTES, SILENCE, Link
 from endpoint.optical.services import (
     BAUDS,
     IDENTIFY,
@@ -95,6 +95,10 @@ class C1218Client(Link):
         if need:
             return max(need, due) - self._receiver[HAVE]
         return due + 1 if self._flight else due
+
+    def abandon(self):
+        """Give the link up; the device comes back to its Base state by its own time-out."""
+        self._die(SILENCE)
 
     def _on_message(self):
         self.busy = False

@@ -43,21 +43,28 @@ class Console:
 
     async def run(self, beat):
         """Read commands for ever."""
-        reader = asyncio.StreamReader(sys.stdin)
+        # Bytes, because reading text would block on the first half of a character.
+        reader = asyncio.StreamReader(sys.stdin.buffer)
         line = ""
         while True:
             beat()
-            character = str(await reader.read(1))
-            if character in ("\r", "\n"):
-                self._command(line.strip())
+            byte = (await reader.read(1))[0]
+            if byte in b"\r\n":
+                self._answer(line.strip())
                 line = ""
-            elif len(line) < _MAX_LINE:
-                line += character
+            elif 32 <= byte < 127 and len(line) < _MAX_LINE:
+                line += chr(byte)
+
+    def _answer(self, command):
+        try:
+            self._command(command)
+        except Exception as error:  # a question must never stop the metering
+            sys.print_exception(error)
 
     def _command(self, command):
         if command == "status":
-            for name, value in sorted(self._report().items()):
-                print("%-18s %s" % (name, value))
+            # One write: a terminal that does not read costs one time-out, not one a line.
+            print("\n".join(["%-18s %s" % item for item in sorted(self._report().items())]))
         elif command == "json":
             print(json.dumps(self._report()))
         elif command in ("watch", "quiet"):

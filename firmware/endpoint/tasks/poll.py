@@ -6,8 +6,10 @@ import gc
 from micropython import const
 
 from endpoint.meter import errors
+from endpoint.meter.focus import NO_VOLTAGE
 from endpoint.metering import BadReading
 from endpoint.metering.engine import RECORD_BYTES
+from endpoint.store import StoreError
 
 # A whole packet and its acknowledgements.
 _CHUNK_BYTES = const(256)
@@ -16,6 +18,10 @@ _STEP_MAX_MS = const(50)
 _STEP_MS = const(5)
 # Sleep this much past the last byte expected, so that one wake-up finds all of them.
 _SLACK_MS = const(1)
+# Longest wait for bytes that a reply has promised: nine hundred at 9600 baud, and room.
+_WAIT_MAX_MS = const(1500)
+# A whole session, with repetitions and a second attempt; a peer that never ends is cut off.
+SESSION_LIMIT_MS = const(45000)
 
 
 async def talk(session, port, clock, buffer):
@@ -27,7 +33,7 @@ async def talk(session, port, clock, buffer):
     ----------
     session
         As `FocusReader`: `done`, `tx`, `tx_count`, `sent`, `feed`, `tick`, `deadline_ms`,
-        `expected_bytes`.
+        `expected_bytes`, `give_up`.
     port : SerialPort
     clock : Monotonic
     buffer : bytearray
@@ -35,8 +41,12 @@ async def talk(session, port, clock, buffer):
     """
     port.drain(buffer)
     tx = memoryview(session.tx)
+    started_ms = clock.ms()
     while not session.done:
         now = clock.ms()
+        if now - started_ms > SESSION_LIMIT_MS:
+            session.give_up(now)
+            break
         received = port.readinto(buffer)
         if received:
             session.feed(buffer, received, now)
@@ -44,17 +54,21 @@ async def talk(session, port, clock, buffer):
         if session.tx_count:
             wire_ms = port.wire_ms(session.tx_count)
             port.write(tx[: session.tx_count])
-            session.sent(now + wire_ms)
+            session.sent(now)
         deadline = session.deadline_ms()
-        if deadline is not None and not received and now >= deadline:
+        if deadline is not None and now >= deadline:
+            # Whatever bytes deserve more time has moved the deadline already.
             session.tick(now)
-            continue
+            if session.tx_count or session.done:
+                continue
+            deadline = session.deadline_ms()
         if wire_ms or received:
             wait_ms = wire_ms + port.wire_ms(session.expected_bytes()) + _SLACK_MS
+            wait_ms = min(wait_ms, _WAIT_MAX_MS)
         elif session.expected_bytes() or deadline is None:
             wait_ms = _STEP_MS
         else:
-            wait_ms = min(_STEP_MAX_MS, deadline - now)
+            wait_ms = max(_SLACK_MS, min(_STEP_MAX_MS, deadline - now))
         await asyncio.sleep_ms(wait_ms)
 
 
@@ -83,7 +97,9 @@ class Poll:
     power_w : int
         Average between the last two good reads.
     voltage_dv : int
-        First voltage of the newest good read, 0 if the meter shows none.
+        First voltage of the newest read, 0 if the meter shows none.
+    journal_failures : int
+        Records that the flash did not take; the totals go on in memory.
     """
 
     def __init__(self, reader, port, engine, journal, clock, poll_s, say):
@@ -102,6 +118,7 @@ class Poll:
         self.read_ms = None
         self.power_w = 0
         self.voltage_dv = 0
+        self.journal_failures = 0
 
     async def run(self, beat):
         """Poll for ever."""
@@ -120,7 +137,7 @@ class Poll:
         """Return the part of the status that is about the meter."""
         engine = self._engine
         return {
-            "meter": self._reader.serial.decode(),
+            "meter": _printable(self._reader.serial),
             "meter_state": errors.NAMES[self._reader.error] if self._tried() else "NOT YET READ",
             "total_wh": engine.total_wh,
             "forward_wh": engine.forward.baseline_wh,
@@ -131,6 +148,7 @@ class Poll:
             "read_failures": self.failures,
             "session_ms": self.session_ms,
             "commits": self._journal.sequence,
+            "journal_failures": self.journal_failures,
         }
 
     def _tried(self):
@@ -159,20 +177,36 @@ class Poll:
             self.failures += 1
             self._say("no_read", error=errors.BAD_FORMAT, detail=0)
             return
-        # The meter is silent now, so the write cannot cost a byte.
-        self._journal.commit(self._record, engine.pack_into(self._record))
-        self._journal.prepare()
+        self._commit()
         self.reads += 1
-        if self.read_ms is not None:
-            self.power_w = credited_wh * 3600000 // (now_ms - self.read_ms)
-        self.read_ms = now_ms
-        self.voltage_dv = reading.voltage_dv[0]
+        self.voltage_dv = 0 if reading.status & NO_VOLTAGE else reading.voltage_dv[0]
+        # A suspect read leaves the total where it was, so it must not make it look fresh.
+        if engine.is_good:
+            if self.read_ms is not None:
+                self.power_w = credited_wh * 3600000 // (now_ms - self.read_ms)
+            self.read_ms = now_ms
         self._say(
             "read",
             ms=now_ms,
             forward_wh=reading.forward_wh,
             reverse_wh=reading.reverse_wh,
             total_wh=engine.total_wh,
+            commits=self._journal.sequence,
             voltage_dv=self.voltage_dv,
             session_ms=self.session_ms,
         )
+
+    def _commit(self):
+        """Write the state while the meter is silent, so that the write cannot cost a byte."""
+        try:
+            self._journal.commit(self._record, self._engine.pack_into(self._record))
+            self._journal.prepare()
+        except StoreError:
+            # Worn-out flash must not stop the reading: the totals are lost only with the power.
+            self.journal_failures += 1
+            self._say("no_commit", failures=self.journal_failures)
+
+
+def _printable(text):
+    """Return bytes from the meter as text that any console can take."""
+    return "".join([chr(c) if 32 <= c < 127 else "?" for c in text])

@@ -38,7 +38,10 @@ class Supervisor:
         return self._names
 
     def start(self, name, make_coroutine, limit_ms):
-        """Start a task; `make_coroutine(beat)` gets the function with which it reports."""
+        """Start a task; `make_coroutine(beat)` gets the function with which it reports.
+
+        Without a limit the task is watched for ending only.
+        """
         number = len(self._names)
         self._names.append(name)
         self._limits_ms.append(limit_ms)
@@ -53,7 +56,11 @@ class Supervisor:
         try:
             await coroutine
         except Exception as error:
-            self._complain(self._names[number], error)
+            self._watchdog.note_fault(number + 1)
+            try:
+                self._complain(self._names[number], error)
+            except Exception:  # no memory left to say it with
+                pass
         self._fault(number)
 
     def _fault(self, number):
@@ -65,7 +72,7 @@ class Supervisor:
         while True:
             now = self._clock.ms()
             for number, limit_ms in enumerate(self._limits_ms):
-                if now - self._heard_ms[number] > limit_ms:
+                if limit_ms is not None and now - self._heard_ms[number] > limit_ms:
                     self._fault(number)
                     return
             self._watchdog.feed()

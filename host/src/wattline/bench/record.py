@@ -29,6 +29,7 @@ class Poll:
     total_wh: int
     voltage_dv: int
     session_ms: int
+    commits: int
 
 
 @dataclass(frozen=True)

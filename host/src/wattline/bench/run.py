@@ -25,6 +25,9 @@ _MODULUS_DKWH = 1_000_000
 _WH_PER_DKWH = 100
 # From here on every frame has to arrive.
 _GOOD_EBN0_DB = 8.0
+# A frame is announced when it is put into the ring, up to 0.6 s before it starts, and noted
+# here at the end of a step.
+_ANNOUNCED_S = 1.5
 # From the word that a frame begins to its decoding: the ring's lead, 280 symbols, the delay of
 # the collector's filters.
 _FRAME_S = 0.4 + 280 * 4 / 60 + 2.0
@@ -50,8 +53,10 @@ class _Run:
         self._rig = Rig(options, image)
         record.options["cycles_per_symbol"] = self._rig.profile.cycles_per_symbol
         self._announced: list[float] = []
-        self._heard = 0
         self._due = 0
+        self._commits = 0
+        self._lost = 0
+        self._rig.module.on_reset = self._reset
         self._tail: list[np.ndarray] = []
         self._started = time.monotonic()
         self._cuts = _cut_times(options)
@@ -79,21 +84,33 @@ class _Run:
         """Judge the run as a whole."""
         record = self._record
         record.current = np.concatenate(self._tail) if self._tail else record.current
-        record.frames_lost = max(0, self._due - self._heard)
+        record.frames_lost = self._lost
         ebn0_db = self._options.ebn0_db
         if record.frames_lost and (ebn0_db is None or ebn0_db >= _GOOD_EBN0_DB):
             record.problems.append(
                 f"{record.frames_lost} of {self._due} frames did not arrive on a line that is "
                 "good enough for all"
             )
+        expected = int(record.simulated_s // self._options.poll_s)
+        if len(record.polls) < expected and not record.interrupted:
+            record.problems.append(
+                f"the module told of {len(record.polls)} reads of the meter; {expected} were due"
+            )
         if not any(v.reading_dkwh is not None for v in record.verdicts) and not record.interrupted:
             record.problems.append(
                 "no reading arrived; a run needs a minute for the first one, and a line above 2 dB"
             )
 
+    def _reset(self, cause: str) -> None:
+        if cause == "watchdog":
+            self._record.problems.append(
+                f"at {self._rig.now_s:.0f} s the module restarted by itself"
+            )
+
     def _cut(self, view: View, off_s: float) -> None:
         module = self._rig.module
         module.power_cut()
+        self._due -= len(self._announced)
         self._announced.clear()
         view.note(f"POWER CUT for {off_s:.1f} s")
         self._rig.step(off_s)
@@ -120,7 +137,8 @@ class _Run:
 
     def _event(self, event: dict, view: View) -> None:
         if event["event"] == "frame":
-            self._announced.append(self._rig.now_s)
+            self._announced.append(self._rig.now_s - _STEP_S)
+            self._due += 1
         elif event["event"] == "read":
             poll = Poll(
                 self._rig.now_s,
@@ -129,6 +147,7 @@ class _Run:
                 event["total_wh"],
                 event["voltage_dv"],
                 event["session_ms"],
+                event["commits"],
             )
             self._record.polls.append(poll)
             self._judge(poll)
@@ -140,8 +159,18 @@ class _Run:
             )
 
     def _judge(self, poll: Poll) -> None:
-        """No watt-hour lost: the total is the meter's own register, to the watt-hour."""
+        """No watt-hour lost: the total is the meter's own register, to the watt-hour.
+
+        A module that had lost its record would begin anew at that register, so the record's
+        number must grow, over power cuts too.
+        """
         rig = self._rig
+        if poll.commits <= self._commits:
+            self._record.problems.append(
+                f"at {poll.t_s:.0f} s the module's record is number {poll.commits}, after "
+                f"{self._commits}: the journal was lost"
+            )
+        self._commits = poll.commits
         early, late = rig.truth_wh(poll.t_s - _SESSION_S), rig.truth_wh(poll.t_s)
         expected = rig.billing_wh(poll.forward_wh, poll.reverse_wh)
         if poll.total_wh != expected or not early <= expected <= late:
@@ -151,7 +180,9 @@ class _Run:
             )
 
     def _frame(self, frame: Frame, view: View) -> None:
-        self._heard += 1
+        self._announced = [
+            t_s for t_s in self._announced if not 0 <= frame.start_s - t_s < _ANNOUNCED_S
+        ]
         rig, meter = self._rig, ()
         reading = frame.register_dkwh if isinstance(frame, Reading) else None
         agrees = frame.eid == rig.eid
@@ -186,7 +217,7 @@ class _Run:
         now_s = self._rig.now_s
         while self._announced and self._announced[0] + _FRAME_S < now_s:
             self._announced.pop(0)
-            self._due += 1
+            self._lost += 1
 
     def _state(self) -> tuple[tuple[int, int], str]:
         receiver = self._rig.receiver

@@ -29,7 +29,9 @@ def read_status(port: str) -> dict[str, Any]:
             for _ in range(_MAX_LINES):
                 text = line.readline(_MAX_LINE_BYTES)
                 if text.startswith(b"{"):
-                    return json.loads(text)
+                    status = json.loads(text)
+                    if "product" in status:  # an event is a JSON line too
+                        return status
                 if not text:
                     break
     except (serial.SerialException, OSError) as error:

@@ -32,6 +32,8 @@ class BoardSession:
             self._transport = SerialTransport(self._port, wait=0)
             self._transport.enter_raw_repl(soft_reset=False)
         except (TransportError, OSError) as error:
+            if self._transport is not None:
+                self._transport.close()
             raise WattlineError(
                 f"{self._port} does not answer like a MicroPython module ({error}); "
                 "check the cable and the port's name"

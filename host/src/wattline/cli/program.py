@@ -24,6 +24,7 @@ def run(
     poll_s: int = 60,
     profile: str = "bench",
     channel: int = 0,
+    largest_kw: int = 0,
     port: str | None = None,
     as_json: Annotated[bool, cyclopts.Parameter(name="--json")] = False,
 ) -> None:
@@ -38,9 +39,11 @@ def run(
     poll_s
         Seconds between two reads of the meter, 10 … 3600.
     profile
-        Line profile: bench or field.
+        Line profile; the collector of this version hears bench and bench2.
     channel
         Carrier number; 0 derives it from the EID.
+    largest_kw
+        Largest believable power in kW, for meters with transformer ratios; 0: the form's.
     port
         Serial port of the module; without it the only module on USB is taken.
     as_json
@@ -54,6 +57,7 @@ def run(
         "poll_s": poll_s,
         "profile": profile,
         "channel": channel,
+        "largest_kw": largest_kw,
     }
     with BoardSession(find_port(port)) as session:
         settings = program(session, fields)
