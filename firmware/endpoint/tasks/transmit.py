@@ -9,8 +9,9 @@ from endpoint.hal.gate import RING_WORDS
 from endpoint.line.payload import pack_join, pack_register
 from endpoint.line.uplink import Uplink
 
-# The ring is filled this far ahead: longer than the longest pause of the other tasks (a
-# flash erase, 50 ms typical, 400 ms worst), short against the loop's own memory.
+# The ring is filled this far ahead: a pause of the other tasks may take what is left of it at
+# the end of a step, about 200 ms (a flash erase takes 50 ms, in the worst case 400), and it is
+# short against the loop's own memory.
 _LEAD_US = const(400000)
 _STEP_MS = const(132)
 # Generated time that may still be out of the ring's reach: the end of its word, and the four
