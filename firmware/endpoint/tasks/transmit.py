@@ -81,7 +81,6 @@ class Transmit:
         self._uplink = Uplink(
             eid, profile, channel or profile.first_channel(eid), self._payload, gate.ring
         )
-        self._line_present = False
         self.restarts = 0
 
     async def run(self, beat):
@@ -112,6 +111,7 @@ class Transmit:
         }
 
     def _has_line(self):
+        # Without edges the loop has no time, so it cannot notice by itself that the line is gone.
         loop = self._uplink.loop
         return loop.locked and (timer_us() - loop.now_us) & TIME_MASK < _EDGE_US
 
@@ -126,10 +126,7 @@ class Transmit:
     def _step(self):
         uplink, crossings = self._uplink, self._crossings
         carrier = uplink.carrier
-        count = crossings.take(self._stamps, crossings.pending())
-        # Without edges the loop has no time, so it cannot notice that the line is gone.
-        self._line_present = count > 0
-        uplink.loop.feed(self._stamps, count)
+        uplink.loop.feed(self._stamps, crossings.take(self._stamps, crossings.pending()))
         now_us = timer_us()
         left_us = (carrier.filled_us - now_us) & TIME_MASK
         if left_us > TIME_MASK >> 1 or left_us < _PENDING_US:
