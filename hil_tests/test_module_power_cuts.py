@@ -25,12 +25,16 @@ START_S = 1.2
 def cut_often(station):
     """One module that lives through all of them; tests cut it and look."""
     made = station(meter())
-    made.until("read", 5)
+    made.commits = made.until("read", 5)["commits"]
     return made
 
 
 def assert_nothing_lost(made, how):
-    """Give the power back and compare the next poll with the meter, watt-hour by watt-hour."""
+    """Give the power back and compare the next poll with the meter, watt-hour by watt-hour.
+
+    A lost journal would begin anew at the meter's register and so agree with it: the record's
+    number must have gone on.
+    """
     made.run(OFF_S)
     made.module.power_on()
     event = made.until("read", 5)
@@ -38,6 +42,8 @@ def assert_nothing_lost(made, how):
     found = (event["forward_wh"], event["reverse_wh"], event["total_wh"])
     replay = f"{how}; seed {SEED}, power back at {event['t_s']:.6f} s of this file's one module"
     assert found == (forward_wh, reverse_wh, forward_wh), replay
+    assert event["commits"] > made.commits, replay
+    made.commits = event["commits"]
 
 
 def moments():

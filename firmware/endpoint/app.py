@@ -201,11 +201,25 @@ def main():
     application = Application(*read_settings())
     try:
         asyncio.run(application.run())
+    except Exception as error:
+        # Not a task, which the supervisor would have seen, but the ground under all of them.
+        complain("application", error)
+        Watchdog().restart()
     finally:
-        # An impatient second Ctrl-C must not keep the transmitter from being silenced.
-        kbd_intr(-1)
-        application.stop()
+        _silence(application)
         take_fault()
         service_window.open()
         asyncio.new_event_loop()
         kbd_intr(_CTRL_C)
+
+
+def _silence(application):
+    """Stop the transmitter, whatever an impatient second Ctrl-C interrupts."""
+    silent = False
+    while not silent:
+        try:
+            kbd_intr(-1)
+            application.stop()
+            silent = True
+        except KeyboardInterrupt:
+            pass

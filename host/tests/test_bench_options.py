@@ -36,7 +36,7 @@ def test_E5_the_default_load_stays_below_the_plausibility_limit(load, form):
 @pytest.mark.parametrize(
     ("wish", "sentence"),
     [
-        ({"minutes": 0}, "--minutes 0 is out of range; give 0.5 to 1440"),
+        ({"minutes": 0}, "--minutes 0 is out of range; give 1 to 1440"),
         ({"noise": "loud"}, "--noise loud is neither a number of dB nor off"),
         ({"noise": "99"}, "--noise 99 is out of range"),
         ({"noise": "nan"}, "--noise nan is out of range"),

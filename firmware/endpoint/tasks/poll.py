@@ -42,6 +42,7 @@ async def talk(session, port, clock, buffer):
     port.drain(buffer)
     tx = memoryview(session.tx)
     started_ms = clock.ms()
+    idle_ms = _STEP_MS
     while not session.done:
         now = clock.ms()
         if now - started_ms > SESSION_LIMIT_MS:
@@ -65,10 +66,13 @@ async def talk(session, port, clock, buffer):
         if wire_ms or received:
             wait_ms = wire_ms + port.wire_ms(session.expected_bytes()) + _SLACK_MS
             wait_ms = min(wait_ms, _WAIT_MAX_MS)
-        elif session.expected_bytes() or deadline is None:
-            wait_ms = _STEP_MS
+            idle_ms = _STEP_MS
         else:
-            wait_ms = max(_SLACK_MS, min(_STEP_MAX_MS, deadline - now))
+            # Nothing comes: look less and less often, so that a dead meter costs little.
+            wait_ms = idle_ms
+            idle_ms = min(2 * idle_ms, _STEP_MAX_MS)
+            if deadline is not None:
+                wait_ms = max(_SLACK_MS, min(wait_ms, deadline - now))
         await asyncio.sleep_ms(wait_ms)
 
 

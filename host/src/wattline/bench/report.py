@@ -70,7 +70,11 @@ def write_report(record: Record, path: Path) -> Path:
 
 def _verdict(record: Record) -> str:
     frames, polls = len(record.verdicts), len(record.polls)
-    if record.passed:
+    if record.passed and record.interrupted:
+        text = (
+            f"<p>Stopped before its end; the {frames} frames until then agree with the meter.</p>"
+        )
+    elif record.passed:
         text = f"<p class=good>All {frames} frames agree with the meter.</p>"
     else:
         reasons = [*record.problems]
@@ -104,7 +108,7 @@ def _table(record: Record) -> str:
     return (
         "<h2>What the collector heard</h2><table><tr><th>frame</th><th>starts, s</th>"
         "<th>names, s</th><th>endpoint</th><th>channel</th><th>reading, kWh</th>"
-        "<th>meter, kWh</th><th>Eb/N0, dB</th><th>corrected bits</th><th>agrees</th></tr>"
+        "<th>meter, kWh</th><th>Eb/N0, dB</th><th>mended bits</th><th>agrees</th></tr>"
         f"{rows}</table>"
     )
 

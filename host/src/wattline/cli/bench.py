@@ -86,12 +86,10 @@ def run(
         poll_s=poll_s,
         board=board,
     )
+    _check_writable(report)
     image = build_image(board, micropython=micropython)
     record = run_bench(options, image, console)
-    try:
-        write_report(record, report)
-    except OSError as error:
-        raise WattlineError(f"cannot write {report} ({error}); choose another --report") from error
+    write_report(record, report)
     if as_json:
         json.dump(record.to_json(), sys.stdout, indent=1)
         print()
@@ -99,6 +97,8 @@ def run(
         console.print(frames_table(record))
         for problem in record.problems:
             console.print(f"[bold red]{problem}[/]")
+        if record.interrupted:
+            console.print(f"[bold]Stopped by Ctrl-C before the {minutes:g} minutes were over.[/]")
         console.print(
             f"{record.simulated_s:.0f} s simulated in {record.host_s:.0f} s; "
             f"{len(record.polls)} polls, {len(record.verdicts)} frames, "
@@ -108,3 +108,15 @@ def run(
     if not record.passed:
         return 1
     return 130 if record.interrupted else 0
+
+
+def _check_writable(report: Path) -> None:
+    """Find out before a long run, not after it."""
+    try:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        with report.open("a"):
+            pass
+    except OSError as error:
+        raise WattlineError(
+            f"cannot write {report} ({error.strerror}); choose another --report"
+        ) from error
