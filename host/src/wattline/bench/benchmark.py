@@ -102,7 +102,7 @@ def _measure(
     result = Result({name: report[name] for name in names})
 
     stages.stage("Idle, plain rp2040py")
-    stock_idle = _stock("idle", image.uf2.read_bytes(), options.board, stock_budget_s)
+    stock_idle = plain_rp2040py("idle", image.uf2.read_bytes(), options.board, stock_budget_s)
     stages.stage("Idle, this emulator")
     _idle_rows(result, idle_speed(image.uf2), stock_idle)
 
@@ -111,7 +111,7 @@ def _measure(
     def read_on_stock(rig: MeasuredRig) -> None:
         stages.stage(f"One meter read, plain rp2040py (up to {stock_budget_s:.0f} s)")
         programmed = uf2.pack(rig.module.flash)
-        stock.update(_stock("read", programmed, options.board, stock_budget_s))
+        stock.update(plain_rp2040py("read", programmed, options.board, stock_budget_s))
         stages.stage(f"The whole road, {minutes} simulated minutes")
 
     stages.stage("Blank module: first boot, programming")
@@ -130,8 +130,20 @@ def _measure(
     return result
 
 
-def _stock(what: str, content: bytes, board: str, budget_s: float) -> dict[str, Any]:
-    """Measure plain rp2040py, in a process that takes it as the wheel has it."""
+def plain_rp2040py(what: str, content: bytes, board: str, budget_s: float) -> dict[str, Any]:
+    """Measure rp2040py as it is, in a process that takes it as the wheel has it.
+
+    Parameters
+    ----------
+    what
+        `idle` or `read`; see `wattline.bench.stock`.
+    content
+        The UF2 file.
+    board
+        Tells which UART the meter is on.
+    budget_s
+        CPU seconds after which it ends, however far it came.
+    """
     uart = boards.data(board).OPTICAL_UART
     with tempfile.TemporaryDirectory(prefix="wattline-") as folder:
         image = Path(folder) / "image.uf2"
