@@ -16,7 +16,7 @@ from wattline.collector.records import Frame, Reading
 from wattline.errors import WattlineError
 from wattline.line import recording
 
-_CAPTION = "start and age in s, Eb/N0 in dB, fixed: code bits of 256 that were corrected"
+_CAPTION = "start and age in s, Eb/N0 in dB, mended: code bits of 256 that were put right"
 
 app = cyclopts.App(name="collect", help="Decode a recording of the line (bench profile).")
 
@@ -74,7 +74,7 @@ def _table(frames: list[Frame]) -> Table:
     table = Table(title=f"{len(frames)} frames", box=SIMPLE, caption=_CAPTION)
     for heading in ("start", "endpoint", "frame"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("ch", "kWh", "V %", "W", "age", "Eb/N0", "fixed"):
+    for heading in ("ch", "kWh", "V %", "W", "age", "Eb/N0", "mended"):
         table.add_column(heading, justify="right", no_wrap=True)
     for frame in frames:
         kwh = voltage = power = age = ""
