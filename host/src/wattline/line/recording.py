@@ -35,8 +35,6 @@ def write(path: Path, rate_sps: int, voltage: NDArray, current: NDArray) -> None
 
 def read(path: Path) -> tuple[int, NDArray, NDArray]:
     """Return ``(rate_sps, voltage, current)``; raise RecordingError in one sentence."""
-    if not path.exists():
-        raise RecordingError(f"{path}: there is no such file.")
     if path.suffix not in (".wav", ".npz"):
         raise RecordingError(f"{path}: only .wav and .npz recordings can be read.")
     try:
