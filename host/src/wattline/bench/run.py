@@ -55,7 +55,6 @@ class _Run:
         self._announced: list[float] = []
         self._due = 0
         self._commits = 0
-        self._lost = 0
         self._rig.module.on_reset = self._reset
         self._tail: list[np.ndarray] = []
         self._started = time.monotonic()
@@ -71,20 +70,23 @@ class _Run:
         while rig.now_s < end_s:
             if self._cuts and rig.now_s >= self._cuts[0][0]:
                 self._cut(view, self._cuts.pop(0)[1])
-            frames, events = rig.step(min(_STEP_S, end_s - rig.now_s))
-            self._keep()
-            for event in events:
-                self._event(event, view)
-            for frame in frames:
-                self._frame(frame, view)
-            self._count_due()
-            view.update(*self._state())
+            self._advance(min(_STEP_S, end_s - rig.now_s), view)
+
+    def _advance(self, seconds: float, view: View) -> None:
+        """Let time pass and judge whatever arrives in it."""
+        frames, events = self._rig.step(seconds)
+        self._keep()
+        for event in events:
+            self._event(event, view)
+        for frame in frames:
+            self._frame(frame, view)
+        self._count_lost()
+        view.update(*self._state())
 
     def conclude(self) -> None:
         """Judge the run as a whole."""
         record = self._record
         record.current = np.concatenate(self._tail) if self._tail else record.current
-        record.frames_lost = self._lost
         ebn0_db = self._options.ebn0_db
         if record.frames_lost and (ebn0_db is None or ebn0_db >= _GOOD_EBN0_DB):
             record.problems.append(
@@ -113,8 +115,8 @@ class _Run:
         self._due -= len(self._announced)
         self._announced.clear()
         view.note(f"POWER CUT for {off_s:.1f} s")
-        self._rig.step(off_s)
-        self._keep()
+        # What was sent before the cut may still come out of the collector's filters.
+        self._advance(off_s, view)
         module.power_on()
 
     def _keep(self) -> None:
@@ -213,11 +215,11 @@ class _Run:
         self._record.verdicts.append(verdict)
         view.frame(verdict)
 
-    def _count_due(self) -> None:
+    def _count_lost(self) -> None:
         now_s = self._rig.now_s
         while self._announced and self._announced[0] + _FRAME_S < now_s:
             self._announced.pop(0)
-            self._lost += 1
+            self._record.frames_lost += 1
 
     def _state(self) -> tuple[tuple[int, int], str]:
         receiver = self._rig.receiver
