@@ -23,6 +23,7 @@ ST_SELECTION = const(22)
 ST_CURRENT = const(23)
 ST_PRESENT_SELECTION = const(27)
 ST_PRESENT = const(28)
+ST_CLOCK = const(52)
 MT = const(0x0800)  # manufacturer table n is MT + n
 
 UNUSED = const(255)  # a selection that selects no source
@@ -30,7 +31,8 @@ UNUSED = const(255)  # a selection that selects no source
 _CONFIG_BYTES = const(19)
 _ELECTRIC = const(2)
 
-# Bytes of STIME_DATE and of TIME by TM_FORMAT.
+# Bytes of LTIME_DATE, of STIME_DATE and of TIME by TM_FORMAT.
+_LTIME_BYTES = (0, 6, 6, 5, 4)
 _STIME_BYTES = (0, 5, 5, 4, 4)
 _TIME_BYTES = (0, 3, 3, 4, 4)
 
@@ -71,6 +73,8 @@ class Config:
             raise FormatError
         self.ni1_bytes = NI_BYTES[self.ni1]
         self.ni2_bytes = NI_BYTES[self.ni2]
+        self.tm_format = tm_format
+        self.ltime_bytes = _LTIME_BYTES[tm_format]
         self.time_bytes = _TIME_BYTES[tm_format]
         self.stime_bytes = _STIME_BYTES[tm_format]
         self.electric = data[7] == _ELECTRIC
