@@ -39,6 +39,8 @@ class Tables:
     """
 
     offset_access = True
+    default_table = None  # table of the default read, None: the service is refused
+    now_ms = 0  # the device role sets it before each service
 
     def logon(self, user_id, user):
         """Note who asks; `user` is a view of 10 bytes, valid during the call."""
@@ -62,6 +64,13 @@ class Tables:
     def write(self, table, offset, count, source, source_at):
         """Store `count` bytes of `source` at `offset` of `table`; return a reply code."""
         return services.IAR
+
+    def place(self, table, indexes, count):
+        """Return (offset, bytes) of `count` elements from the element `indexes` names.
+
+        (0, negative reply code) refuses; by default there is no index access.
+        """
+        return (0, -services.SNS)
 
 
 class C1218Device(Link):
@@ -106,6 +115,7 @@ class C1218Device(Link):
         self.services += 1
         self._packet[1] = self._rx[1]  # answer with the identity that asked
         self._change = _NOTHING
+        self._tables.now_ms = self._now_ms
         self.out[0] = services.OK
         count = 1
         if self.too_long:

@@ -84,6 +84,19 @@ def same(a, a_at: int, b, b_at: int, count: int) -> bool:
 
 
 @micropython.viper
+def difference(a, b, count: int) -> int:
+    """Return 0 if `count` bytes of `a` and `b` are equal, after the same time in any case."""
+    p = ptr8(a)
+    q = ptr8(b)
+    found = 0
+    i = 0
+    while i < count:
+        found |= p[i] ^ q[i]
+        i += 1
+    return found
+
+
+@micropython.viper
 def receive(state, packet, chunk, count: int) -> int:
     """Take bytes of `chunk` from word AT of `state` on, up to the first thing found.
 
