@@ -5,7 +5,7 @@ from optical_tables import SERIAL, meter
 from optical_wire import Wire
 
 from endpoint.meter import errors
-from endpoint.meter.focus import NO_REVERSE, NO_VOLTAGE, FocusReader
+from endpoint.meter.focus import NO_CLOCK, NO_REVERSE, NO_VOLTAGE, FocusReader
 from endpoint.optical import services
 from endpoint.optical.client import C1218Client
 
@@ -27,7 +27,7 @@ def test_R8_first_contact_learns_and_reads():
     assert reading.serial == SERIAL
     assert (reading.forward_wh, reading.reverse_wh) == (123456, 789)
     assert reading.voltage_dv == [2398, 0]
-    assert reading.status == 0
+    assert reading.status == NO_CLOCK
     assert reader.model == b"FOCUSSIM"
 
 
@@ -152,7 +152,7 @@ def test_meter_without_reverse_register_reads_zero_and_says_so():
     reader = FocusReader()
     poll(reader, device)
     assert reader.error == errors.OK
-    assert reader.reading.status == NO_REVERSE
+    assert reader.reading.status == NO_REVERSE | NO_CLOCK
     assert (reader.reading.forward_wh, reader.reading.reverse_wh) == (123456, 0)
 
 
@@ -164,7 +164,7 @@ def test_denied_voltage_leaves_the_energy():
             reader = FocusReader()
             poll(reader, device)
             assert reader.error == errors.OK
-            assert reader.reading.status == NO_VOLTAGE
+            assert reader.reading.status == NO_VOLTAGE | NO_CLOCK
             assert reader.reading.forward_wh == 123456
 
 
@@ -173,7 +173,7 @@ def test_voltage_sentinel_leaves_the_energy():
     tables.tables[28] = b"\xff" * 4
     reader = FocusReader()
     poll(reader, device)
-    assert (reader.error, reader.reading.status) == (errors.OK, NO_VOLTAGE)
+    assert (reader.error, reader.reading.status) == (errors.OK, NO_VOLTAGE | NO_CLOCK)
 
 
 def test_denied_energy_is_refused_with_its_table():
@@ -295,3 +295,25 @@ def test_a_steady_poll_allocates_nothing():
     assert reader.reading.forward_wh == 123456
     assert expected == 0
     assert due is None
+
+
+def test_D9_net_register_is_read_when_it_is_the_one_that_counts():
+    device, tables = meter()
+    tables.tables[12] = bytes([0, 0xC0, 7, 0]) + tables.tables[12][4:]
+    reader = FocusReader()
+    poll(reader, device)
+    assert reader.error == errors.UNSUPPORTED_METER, "net is no forward energy"
+    reader = FocusReader(net_only=True)
+    poll(reader, device)
+    assert (reader.error, reader.reading.forward_wh) == (errors.OK, 123456)
+    tables.tables[23] = b"\x9c\xff\xff\xff" + bytes(4)
+    poll(reader, device, 60000)
+    assert (reader.error, reader.reading.forward_wh) == (errors.OK, 99999900)
+
+
+def test_E7_reader_tells_by_how_much_the_meter_multiplies():
+    device, tables = meter()
+    tables.tables[0x801] = b"WLP\x01\x50\x00"
+    reader = FocusReader()
+    poll(reader, device)
+    assert reader.reading.multiplier == 80

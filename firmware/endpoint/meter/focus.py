@@ -11,15 +11,17 @@ Source: ANSI C12.18 session; metering rules E-8, X-3, F-3.
 
 from micropython import const
 
-from endpoint.meter import errors
+from endpoint.meter import display, errors
+from endpoint.meter.clock import date_s
 from endpoint.meter.layout import (
+    CLOCK,
     MODULUS_WH,
     MOST_VOLTAGES,
-    OPTIONAL,
     PATCH,
     PATCH_MARK,
     PATCH_TABLE,
     PIECE_BYTES,
+    VOLTAGE,
     Layout,
 )
 from endpoint.optical import services, tables
@@ -31,6 +33,7 @@ from endpoint.optical.packet import NO_ACK, OVERHEAD_BYTES
 # Status bits of a reading.
 NO_REVERSE = const(1)  # the meter has no register for reverse energy; reverse_wh stays 0
 NO_VOLTAGE = const(2)  # no voltage could be read; voltage_dv is as it was
+NO_CLOCK = const(4)  # the meter has no clock or does not show it; clock_s is as it was
 
 _PACKET_BYTES = const(128)
 _PACKETS = const(8)
@@ -56,11 +59,17 @@ class MeterReading:
     serial : bytes
         The meter's serial number, without padding.
     forward_wh, reverse_wh : int
-        Displayed energy in Wh, modulo 100 000 kWh.
+        Displayed energy in Wh, modulo 100 000 kWh. Of a meter that shows only net energy,
+        `forward_wh` is that register and `reverse_wh` 0.
     voltage_dv : list of int
         RMS voltages in 0.1 V, in the meter's order; 0 where the meter has no second one.
+    clock_s : int
+        The meter's own clock, seconds since 1970 as it counts them; it never places energy.
+    multiplier : int
+        By how much the meter multiplies what it measures, at least 1: sizes the largest
+        believable power and nothing else (rule E-7).
     status : int
-        Bits NO_REVERSE, NO_VOLTAGE.
+        Bits NO_REVERSE, NO_VOLTAGE, NO_CLOCK.
     """
 
     def __init__(self):
@@ -68,6 +77,8 @@ class MeterReading:
         self.forward_wh = 0
         self.reverse_wh = 0
         self.voltage_dv = [0] * MOST_VOLTAGES
+        self.clock_s = 0
+        self.multiplier = 1
         self.status = 0
 
 
@@ -87,6 +98,17 @@ class FocusReader:
         Texts of which one must occur in the model field of ST-1.
     patch : bool
         Whether the meter must carry the patch table.
+    net_only : bool
+        Whether the register wanted is the net of both directions (rule D-9).
+
+    Attributes
+    ----------
+    display : DisplayList or None
+        The meter's display list as it was last read; None if it shows none.
+    shows : int
+        Which energies that list shows, SHOWS_ bits of `endpoint.meter.display`.
+    items_error : int
+        Reply or link code that kept the wanted items off the display, 0 if none did.
     """
 
     def __init__(
@@ -97,6 +119,7 @@ class FocusReader:
         password_pad=b"\x00",
         models=(b"FOCUS",),
         patch=True,
+        net_only=False,
     ):
         self._client = C1218Client(_PACKET_BYTES, _PACKETS, _MESSAGE_BYTES)
         self._logon = services.logon_request(user_id, user)
@@ -106,7 +129,12 @@ class FocusReader:
         self._negotiate = services.negotiate_request(_PACKET_BYTES, _PACKETS, b"\x06")
         self._models = models
         self._patch = patch
+        self._net_only = net_only
         self._layout = None
+        self._items = None
+        self.display = None
+        self.shows = 0
+        self.items_error = 0
         self.serial = b""
         self._serial_raw = b""
         self._request = None
@@ -188,6 +216,13 @@ class FocusReader:
         """Learn the meter anew at the next poll."""
         self._layout = None
 
+    def show(self, base, items):
+        """Have the next poll put `items` behind the first `base` records of the display.
+
+        See `DisplayList.change`; `display` and `items_error` tell how it went.
+        """
+        self._items = (base, items)
+
     # -- the session ----------------------------------------------------------------
 
     def _ask(self, request, reply_bytes=1):
@@ -259,6 +294,8 @@ class FocusReader:
                     self._check_serial(layout)
                     self._decode(layout)
                     attempts = 0
+                    if self._items is not None:
+                        yield from self._show(layout.config)
                 except FormatError:
                     self.error = errors.BAD_FORMAT
                 except errors.MeterError as error:
@@ -317,8 +354,8 @@ class FocusReader:
             if step.kind == PATCH and not self._is_patched(self._layout.data, step.at):
                 raise errors.NotLogging
             return
-        if error < 0x100 and step.kind == OPTIONAL:
-            self.reading.status |= NO_VOLTAGE
+        if error < 0x100 and step.kind in (VOLTAGE, CLOCK):
+            self.reading.status |= NO_VOLTAGE if step.kind == VOLTAGE else NO_CLOCK
             return
         if error == services.IAR and step.kind == PATCH:
             raise errors.NotLogging
@@ -336,25 +373,38 @@ class FocusReader:
         reading = self.reading
         data = layout.data
         multiplier = data[len(PATCH_MARK)] if self._patch else 1
-        forward_wh = layout.forward.value(data) * multiplier % MODULUS_WH
+        forward_wh = layout.forward.value(data) * multiplier
         reverse_wh = 0
         if layout.reverse is None:
             reading.status |= NO_REVERSE
         else:
-            reverse_wh = layout.reverse.value(data) * multiplier % MODULUS_WH
+            reverse_wh = layout.reverse.value(data) * multiplier
+        if reverse_wh < 0 or (forward_wh < 0 and not self._net_only):
+            raise FormatError
         if not layout.volts:
             reading.status |= NO_VOLTAGE
         elif not reading.status & NO_VOLTAGE:
             try:
                 i = 0
                 for field in layout.volts:
-                    reading.voltage_dv[i] = field.value(data)
+                    volts_dv = field.value(data)
+                    if volts_dv < 0:
+                        raise FormatError
+                    reading.voltage_dv[i] = volts_dv
                     i += 1
             except FormatError:
                 reading.status |= NO_VOLTAGE
+        if layout.clock_at is None:
+            reading.status |= NO_CLOCK
+        elif not reading.status & NO_CLOCK:
+            try:
+                reading.clock_s = date_s(data, layout.clock_at, layout.config)
+            except FormatError:
+                reading.status |= NO_CLOCK
         reading.serial = self.serial
-        reading.forward_wh = forward_wh
-        reading.reverse_wh = reverse_wh
+        reading.multiplier = multiplier * layout.forward.factor()
+        reading.forward_wh = forward_wh % MODULUS_WH
+        reading.reverse_wh = reverse_wh % MODULUS_WH
 
     # -- the first contact ----------------------------------------------------------
 
@@ -390,8 +440,16 @@ class FocusReader:
         registers = tables.Registers((yield from self._read(tables.ST_ACTUAL_REGISTERS, 10)))
         selection = yield from self._read(tables.ST_SELECTION, registers.selection_bytes)
         present = yield from self._read_present(config, registers)
+        yield from self._read_display(config, sources)
         self._layout = Layout(
-            config, registers, sources, selection[: registers.sums], present, place, self._patch
+            config,
+            registers,
+            sources,
+            selection[: registers.sums],
+            present,
+            place,
+            self._patch,
+            self._net_only,
         )
         self._serial_raw = raw
         self.serial = _text(raw, config.bcd_ids)
@@ -417,6 +475,49 @@ class FocusReader:
             return (yield from self._read(tables.ST_PRESENT_SELECTION, size))[demands:]
         except errors.Refused:
             return b""
+
+    def _read_display(self, config, sources):
+        """Learn what the display shows; a meter that does not tell is read all the same."""
+        self.display = None
+        self.shows = 0
+        for table in (
+            display.ST_ACTUAL_DISPLAY,
+            display.ST_DISPLAY_SOURCES,
+            display.ST_PRIMARY_LIST,
+        ):
+            if not config.uses(table):
+                return
+        try:
+            actual = yield from self._read(display.ST_ACTUAL_DISPLAY, display.ACTUAL_DISPLAY_BYTES)
+            yield from self._read_list(config, actual)
+            count, width, _, _ = display.dimensions(config, actual)
+            entries = yield from self._read(display.ST_DISPLAY_SOURCES, count * width)
+            self.shows = display.shown(self.display.items, entries, width, sources)
+        except (errors.Refused, FormatError):
+            pass
+
+    def _read_list(self, config, actual):
+        _, _, places, lists = display.dimensions(config, actual)
+        size = display.list_bytes(places, lists)
+        primary = yield from self._read(display.ST_PRIMARY_LIST, size)
+        self.display = display.DisplayList(config, actual, primary)
+
+    def _show(self, config):
+        """Write the wanted items; whatever goes wrong here does not harm the reading."""
+        (base, items), self._items = self._items, None
+        self.items_error = 0
+        try:
+            actual = yield from self._read(display.ST_ACTUAL_DISPLAY, display.ACTUAL_DISPLAY_BYTES)
+            yield from self._read_list(config, actual)
+            if not config.offset_access:
+                raise errors.Refused
+            for offset, data in self.display.change(base, items):
+                self._ask(services.write_offset_request(self._table, offset, data))
+                yield
+                self._must()
+            yield from self._read_list(config, actual)
+        except (errors.MeterError, FormatError):
+            self.items_error = self._client.error or services.ONP
 
     def _read(self, table, size, offset=None):
         """Read a table of `size` bytes, or that many from `offset`, in as few reads as fit."""

@@ -11,7 +11,7 @@ from micropython import const
 
 from endpoint.meter.errors import UnsupportedMeter
 from endpoint.optical import services, tables
-from endpoint.optical.formats import FormatError, number
+from endpoint.optical.formats import number
 from endpoint.optical.packet import DEFAULT_PACKET_BYTES, OVERHEAD_BYTES
 from endpoint.optical.services import READ_REPLY_BYTES
 
@@ -21,7 +21,8 @@ MOST_VOLTAGES = const(2)
 # What a refused step means.
 PATCH = const(0)  # the module may not log
 NEEDED = const(1)
-OPTIONAL = const(2)  # the reading goes on without it
+VOLTAGE = const(2)  # the reading goes on without it
+CLOCK = const(3)  # the reading goes on without it
 
 # Invented: the real patch is not public. The simulator's manufacturer table 1 carries this.
 PATCH_TABLE = tables.MT | 1
@@ -30,6 +31,7 @@ PATCH_BYTES = const(6)  # mark, display multiplier, spare
 
 _DELIVERED = const(0b1001)
 _RECEIVED = const(0b0110)
+_BOTH = const(0b1111)
 _VOLT_TO_DV_EXP10 = const(1)
 
 # The largest table data in one unnegotiated reply; also the span that is fetched at once.
@@ -50,7 +52,7 @@ class Step:
     at : int
         Where it goes in the poll's data.
     kind : int
-        PATCH, NEEDED or OPTIONAL.
+        PATCH, NEEDED, VOLTAGE or CLOCK.
     """
 
     def __init__(self, config, table, size, offset, count, at, kind):
@@ -78,7 +80,7 @@ class Field:
         self.at = at
 
     def value(self, data):
-        """Return the number in the wanted unit; FormatError if it is none or negative."""
+        """Return the number in the wanted unit; FormatError if it is none."""
         config = self._config
         source = self._source
         if source.multiplier_e6 is None:
@@ -90,9 +92,14 @@ class Field:
             value_e12 = raw_e6 * source.multiplier_e6 + source.offset_e6 * 10**6
             shift = self._exp10 - 12
             value = value_e12 // 10**-shift if shift < 0 else value_e12 * 10**shift
-        if value < 0:
-            raise FormatError
         return value
+
+    def factor(self):
+        """Return by how much the meter multiplies what it measures, at least 1."""
+        multiplier_e6 = self._source.multiplier_e6
+        if multiplier_e6 is None or self._source.unit.id != 0:
+            return 1
+        return max(1, (multiplier_e6 + 999_999) // 1_000_000)
 
 
 class Layout:
@@ -110,20 +117,31 @@ class Layout:
         Table, its size, offset and length of the serial number.
     patch : bool
         Whether the patch table has to be there.
+    net_only : bool
+        Whether the one register wanted is the net of both directions (rule D-9).
+
+    Attributes
+    ----------
+    config : tables.Config
+    forward, reverse : Field
+        Energies; `reverse` is None when the meter has no such register or the net one is read.
+    volts : list of Field
+    clock_at : int or None
+        Where the meter's clock is in the poll's data, if it has one.
 
     Raises
     ------
     UnsupportedMeter
-        If the meter has no register for forward energy.
+        If the meter has no register for the energy that is wanted.
     """
 
-    def __init__(self, config, registers, sources, sums, present, serial, patch):
-        self._config = config
+    def __init__(self, config, registers, sources, sums, present, serial, patch, net_only=False):
+        self.config = self._config = config
         self._size = 0
         self.steps = ()
         self.negotiate = False
-        forward = _find(sources, sums, _is_delivered)
-        reverse = _find(sources, sums, _is_received)
+        forward = _find(sources, sums, is_net if net_only else _is_delivered)
+        reverse = [] if net_only else _find(sources, sums, _is_received)
         if not forward:
             raise UnsupportedMeter
         volts = _find(sources, present, _is_voltage)[:MOST_VOLTAGES]
@@ -145,11 +163,15 @@ class Layout:
 
         places = [registers.present_at(i, config) for i in volts]
         size = registers.present_at(registers.present_values, config)
-        places = self._add(tables.ST_PRESENT, size, places, config.ni1_bytes, OPTIONAL)
+        places = self._add(tables.ST_PRESENT, size, places, config.ni1_bytes, VOLTAGE)
         self.volts = [
             Field(config, sources[present[i]], _VOLT_TO_DV_EXP10, at)
             for i, at in zip(volts, places)
         ]
+        self.clock_at = None
+        if config.ltime_bytes and config.uses(tables.ST_CLOCK):
+            size = config.ltime_bytes
+            self.clock_at = self._add(tables.ST_CLOCK, size + 1, (0,), size, CLOCK)[0]
         self.data = bytearray(self._size)
 
     def _add(self, table, size, offsets, width, kind):
@@ -177,6 +199,19 @@ def _is_delivered(unit):
 
 def _is_received(unit):
     return unit.is_energy(_RECEIVED)
+
+
+def is_net(unit):
+    """Return whether `unit` is delivered minus received active energy of all phases."""
+    return (
+        unit.id == 0
+        and unit.time_base in (0, 5)
+        and unit.quadrants == _BOTH
+        and unit.net
+        and unit.segment == 0
+        and not unit.harmonic
+        and unit.standard
+    )
 
 
 def _is_voltage(unit):
