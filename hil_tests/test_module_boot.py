@@ -13,7 +13,7 @@ from wattline.image import boards
 WIRING = boards.data(BOARD)
 FLASH_BYTES = 2 * 1024 * 1024
 STORAGE_AT = FLASH_BYTES - WIRING.STORAGE_BYTES
-FILES_AT = STORAGE_AT + WIRING.JOURNAL_BYTES
+FILES_AT = STORAGE_AT + WIRING.FILES_AT
 BOOT_S = 0.6
 PAGE_BYTES = 256
 # Header of a journal page up to its CRC, and its mark; docs/journal.md.
@@ -90,8 +90,8 @@ def test_second_start_mounts_what_the_first_one_made(image, blank, told):
 
 @pytest.mark.parametrize(
     "at",
-    [FILES_AT, FLASH_BYTES - 1],
-    ids=["first byte", "last byte"],
+    [STORAGE_AT, STORAGE_AT + WIRING.RINGS_AT + 65536, FILES_AT, FLASH_BYTES - 1],
+    ids=["journal", "files of an earlier layout", "first byte of the files", "last byte"],
 )
 def test_foreign_flash_is_left_as_it_is(image, at):
     flash = put(b"\xff" * FLASH_BYTES, at, b"\x00")

@@ -23,6 +23,7 @@ def freeze_folder(base, folder):
 
 freeze_folder("../../firmware/boot", ".")
 freeze_folder("../../firmware", "endpoint")
+module("flash_layout.py", base_path=".")
 module("wiring.py", base_path=".")
 module("board.py", base_path="$(BOARD_DIR)")
 module("build_info.py", base_path="$(BUILD_INFO_DIR)")

@@ -11,3 +11,6 @@ endif()
 # would compute with wrong constants. Raise the alignment where those functions are compiled.
 set_source_files_properties(${CMAKE_BINARY_DIR}/frozen_content.c PROPERTIES
     COMPILE_OPTIONS "-Daligned(n)=aligned((n) > 4 ? (n) : 4)")
+
+# The port's ROM partition is not used, see mpconfigboard.h.
+set_source_files_properties(rp2_flash.c PROPERTIES COMPILE_OPTIONS "-Wno-unused-variable")

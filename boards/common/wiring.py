@@ -1,4 +1,4 @@
-"""Pins and storage that the boards of the FASY-0624 family share.
+"""Pins and flash that the boards of the FASY-0624 family share.
 
 Connect:
   optical port       GP0 TX, GP1 RX: infrared LED and photo diode facing the meter
@@ -9,6 +9,8 @@ Connect:
   line sense         GP26, line voltage behind the band filter, biased to 1.65 V
   LED                GP25
 """
+
+from flash_layout import *  # noqa: F403 - the family's flash is part of every board
 
 OPTICAL_UART = 0
 OPTICAL_TX_PIN = 0
@@ -25,10 +27,6 @@ LED_PIN = 25
 LINE_SENSE_PIN = 26
 
 SYSTEM_CLOCK_HZ = 125_000_000
-
-# The storage area (all of rp2.Flash): journal first, file system behind it.
-STORAGE_BYTES = 1024 * 1024
-JOURNAL_BYTES = 64 * 1024
 
 # Line frequency inside which the module works to its figures, in hundredths of a hertz.
 # Source: data sheet PUBS-0624-0001 Rev G, 60 Hz +/- 5 %.

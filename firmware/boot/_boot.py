@@ -15,4 +15,4 @@ import storage  # noqa: E402
 import vfs  # noqa: E402
 
 # The stubs do not know that a part of the storage area can be asked for.
-storage.mount(rp2.Flash(start=board.JOURNAL_BYTES), vfs)  # pyright: ignore[reportCallIssue]
+storage.mount(rp2.Flash(start=board.FILES_AT), rp2.Flash(), vfs)  # pyright: ignore[reportCallIssue]

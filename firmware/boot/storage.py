@@ -31,16 +31,20 @@ def is_blank(device):
     return True
 
 
-def mount(device, vfs):
-    """Mount a block device at `/`; format it first only when it is blank.
+def mount(device, flash, vfs):
+    """Mount a block device at `/`; format it first only when the whole flash is blank.
 
-    A device that holds something and does not mount is left untouched: the module then
-    runs without a file system, `state` is `REFUSED` and `reason` names the cure.
+    A device that does not mount although the flash holds something is left untouched: the
+    module then runs without a file system, `state` is `REFUSED` and `reason` names the cure.
+    That something may lie outside the device: another firmware's data, or this one's with
+    another layout.
 
     Parameters
     ----------
     device : block device
-        The part of the storage area behind the journal.
+        The part of the storage area that holds files.
+    flash : block device
+        The whole storage area.
     vfs : module
         MicroPython's `vfs`.
     """
@@ -50,7 +54,7 @@ def mount(device, vfs):
         state = MOUNTED
         reason = ""
     except OSError as error:
-        if not is_blank(device):
+        if not is_blank(flash):
             state = REFUSED
             reason = (
                 "The file system does not mount (error %s) and the flash is not blank, so it was "

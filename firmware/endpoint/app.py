@@ -146,7 +146,7 @@ class Application:
             settings["net"],
             FIRMWARE_VERSION,
         )
-        journal = Journal(journal_device(board.JOURNAL_BYTES))
+        journal = Journal(journal_device(board))
         record = bytearray(RECORD_BYTES)
         try:
             if _load(journal, record):

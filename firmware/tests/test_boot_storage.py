@@ -77,7 +77,7 @@ def formatted():
 
 def test_blank_flash_is_formatted_and_mounted():
     flash, vfs = RamFlash(), Vfs()
-    storage.mount(flash, vfs)
+    storage.mount(flash, flash, vfs)
     assert storage.state == storage.FORMATTED
     assert vfs.mounted[1] == "/"
     assert flash.changes > 0
@@ -85,7 +85,7 @@ def test_blank_flash_is_formatted_and_mounted():
 
 def test_file_system_is_mounted_as_it_is():
     flash, vfs = formatted(), Vfs()
-    storage.mount(flash, vfs)
+    storage.mount(flash, flash, vfs)
     assert storage.state == storage.MOUNTED
     assert storage.reason == ""
     assert vfs.mounted[1] == "/"
@@ -97,7 +97,7 @@ def test_damaged_file_system_is_left_untouched():
     for block in (0, 1):
         flash.content[block * BLOCK_BYTES : block * BLOCK_BYTES + 64] = b"\x00" * 64
     before = bytes(flash.content)
-    storage.mount(flash, vfs)
+    storage.mount(flash, flash, vfs)
     assert storage.state == storage.REFUSED
     assert "format" in storage.reason
     assert vfs.mounted is None
@@ -109,9 +109,19 @@ def test_one_byte_anywhere_forbids_formatting():
     for position in (0, 5000, BLOCK_BYTES * BLOCKS - 1):
         flash, vfs = RamFlash(), Vfs()
         flash.content[position] = 0xFE
-        storage.mount(flash, vfs)
+        storage.mount(flash, flash, vfs)
         assert storage.state == storage.REFUSED
         assert flash.changes == 0
+
+
+def test_data_outside_the_file_system_forbid_formatting():
+    """The layout of an earlier image kept its files elsewhere: they must not vanish."""
+    files, whole, vfs = RamFlash(), RamFlash(), Vfs()
+    whole.content[100] = 0x7F
+    storage.mount(files, whole, vfs)
+    assert storage.state == storage.REFUSED
+    assert vfs.mounted is None
+    assert files.changes == whole.changes == 0
 
 
 def test_looking_stops_at_the_first_byte_that_is_not_blank():
@@ -124,8 +134,8 @@ def test_looking_stops_at_the_first_byte_that_is_not_blank():
 def test_a_refused_flash_can_be_formatted_on_purpose():
     flash, vfs = RamFlash(), Vfs()
     flash.content[:] = b"\x55" * len(flash.content)
-    storage.mount(flash, vfs)
+    storage.mount(flash, flash, vfs)
     assert storage.state == storage.REFUSED
     storage.format(flash, vfs)
-    storage.mount(flash, vfs)
+    storage.mount(flash, flash, vfs)
     assert storage.state == storage.MOUNTED

@@ -1,5 +1,6 @@
 """The boards as data: C side and Python side agree, unknown names are refused."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,25 @@ def test_pins_of_c_and_python_agree():
         for key, value in vars(data).items()
         if key.endswith("_PIN")
     }
+
+
+def test_flash_of_c_and_python_agree_and_nothing_overlaps():
+    data = boards.data("FASY_0624_0004")
+    header = (boards.shared() / "mpconfigboard.h").read_text()
+    storage_kib = re.search(r"MICROPY_HW_FLASH_STORAGE_BYTES \((\d+) \* 1024\)", header)[1]
+    assert int(storage_kib) * 1024 == data.STORAGE_BYTES
+    areas = [
+        (data.JOURNAL_AT, data.JOURNAL_BYTES),
+        (data.RINGS_AT, data.RINGS_BYTES),
+        *((at, data.SLOT_BYTES) for at in data.SLOTS_AT),
+        (data.START_AT, data.START_BYTES),
+        (data.FILES_AT, data.FILES_BYTES),
+    ]
+    end = 0
+    for at, count in areas:
+        assert at == end and count > 0 and count % 4096 == 0
+        end = at + count
+    assert data.FIRMWARE_BYTES + end == data.FLASH_BYTES
 
 
 def test_package_without_its_checkout_says_so(monkeypatch, tmp_path):
