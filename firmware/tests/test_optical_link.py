@@ -347,7 +347,7 @@ def test_device_grants_no_baud_it_does_not_have():
     ask(wire, IDENTIFY)
     assert ask(wire, services.negotiate_request(64, 1, b"\x0c")) == services.BSY
     assert ask(wire, services.negotiate_request(64, 1, b"\x0c\x06")) == services.OK
-    assert wire.client.baud == 9600
+    assert wire.client.baud_bps == 9600
 
 
 def test_expected_bytes_end_with_the_reply():

@@ -68,6 +68,7 @@ class Provider:
 
     most_first = False  # byte order that ST-0 announces
     offset_access = True
+    index_access = False
     default_table = None  # table of the default read, None: the service is refused
 
     def logon(self, user_id, user):
@@ -92,9 +93,9 @@ class Provider:
     def place(self, table, indexes, count):
         """Return (offset, bytes) of `count` elements from the element `indexes` names.
 
-        (0, negative reply code) refuses. Without index access every request is refused.
+        (0, negative reply code) refuses. Asked only with `index_access`.
         """
-        return (0, -services.SNS)
+        return (0, -services.ONP)
 
     def procedure(self, number, parameters):
         """Run a procedure (`number` as in its rule, without PROCEDURE).
@@ -152,6 +153,7 @@ class GuardedTables(Tables):
         self._response_count = _RESULT_BYTES
         self._locked_until_ms = 0
         self.offset_access = provider.offset_access
+        self.index_access = provider.index_access
         self.default_table = provider.default_table
         self.user_id = 0
         self.user = bytearray(USER_BYTES)
@@ -262,6 +264,8 @@ class GuardedTables(Tables):
 
     def place(self, table, indexes, count):
         """Find elements by index."""
+        if table in (PROCEDURE_TABLE, RESPONSE_TABLE):
+            return (0, -services.ONP)
         return self._provider.place(table, indexes, count)
 
     # -- procedures -----------------------------------------------------------------

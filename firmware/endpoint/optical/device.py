@@ -39,6 +39,7 @@ class Tables:
     """
 
     offset_access = True
+    index_access = False
     default_table = None  # table of the default read, None: the service is refused
     now_ms = 0  # the device role sets it before each service
 
@@ -68,9 +69,9 @@ class Tables:
     def place(self, table, indexes, count):
         """Return (offset, bytes) of `count` elements from the element `indexes` names.
 
-        (0, negative reply code) refuses; by default there is no index access.
+        (0, negative reply code) refuses. Asked only with `index_access`.
         """
-        return (0, -services.SNS)
+        return (0, -services.ONP)
 
 
 class C1218Device(Link):
@@ -85,7 +86,7 @@ class C1218Device(Link):
     message_bytes : int
         Largest request and largest reply.
     baud_codes : bytes
-        Baud codes that Negotiate grants.
+        Baud codes that Negotiate may grant: the fastest that the client lists.
     """
 
     def __init__(
@@ -141,8 +142,7 @@ class C1218Device(Link):
         elif change == _NEGOTIATE:
             self._set_packet_bytes(self._new_packet_bytes)
             self.packets = self._new_packets
-            if self._new_baud_code:
-                self.baud = services.BAUDS[self._new_baud_code]
+            self._change_baud(services.BAUDS[self._new_baud_code])
         elif change == _STAY:
             self._stay(self._stay_s * 1000)
 
@@ -206,14 +206,14 @@ class C1218Device(Link):
         packets = message[3]
         if packet_bytes < DEFAULT_PACKET_BYTES or not packets:
             return -services.ERR
-        baud_code = services.BAUDS.index(self.baud)
+        baud_code = services.BAUDS.index(self.baud_bps)
         if bauds:
-            baud_code = -1
+            baud_code = 0
             for at in range(4, 4 + bauds):
-                if message[at] in self._baud_codes:
-                    baud_code = message[at]
-                    break
-            if baud_code < 0:
+                code = message[at]
+                if code in self._baud_codes and services.BAUDS[code] > services.BAUDS[baud_code]:
+                    baud_code = code
+            if not baud_code:
                 return -services.BSY
         self._new_packet_bytes = min(packet_bytes, self.largest_packet_bytes)
         self._new_packets = min(packets, self.most_packets)
@@ -230,7 +230,8 @@ class C1218Device(Link):
         if self.message_count != 2:
             return -services.ERR
         self._stay_s = self.message[1]
-        self._change = _STAY
+        if self._stay_s:
+            self._change = _STAY
         return 1
 
     def _logon(self):
@@ -251,20 +252,37 @@ class C1218Device(Link):
         return -code if code else 1
 
     def _read(self, request):
-        whole = request == services.READ
-        if not whole and (request != services.READ_OFFSET or not self._tables.offset_access):
-            return -services.SNS
+        tables = self._tables
         message = self.message
-        if self.message_count != (3 if whole else 8):
-            return -services.ONP
         table = message[1] << 8 | message[2]
-        size = self._tables.size(table, False)
+        head = 3
+        if request == services.READ_DEFAULT:
+            table = tables.default_table
+            if table is None:
+                return -services.SNS
+            head = 1
+        elif request == services.READ_OFFSET:
+            if not tables.offset_access:
+                return -services.SNS
+            head = 8
+        elif request != services.READ:
+            if not tables.index_access or request > services.READ_INDEX_LAST:
+                return -services.SNS
+            head = 5 + 2 * (request - services.READ)
+        if self.message_count != head:
+            return -services.ONP
+        size = tables.size(table, False)
         if size < 0:
             return size
-        offset, count = 0, size
-        if not whole:
+        offset = 0
+        count = size
+        if request == services.READ_OFFSET:
             offset = message[3] << 16 | message[4] << 8 | message[5]
             count = message[6] << 8 | message[7]
+        elif head > 3:
+            offset, count = self._place(table, head)
+            if count < 0:
+                return count
         reply_bytes = count + services.READ_REPLY_BYTES
         if (
             not count
@@ -274,7 +292,7 @@ class C1218Device(Link):
         ):
             return -services.ONP
         out = self.out
-        code = self._tables.read(table, offset, count, out, 3)
+        code = tables.read(table, offset, count, out, 3)
         if code != services.OK:
             return -code
         out[1] = count >> 8
@@ -283,24 +301,43 @@ class C1218Device(Link):
         return reply_bytes
 
     def _write(self, request):
-        whole = request == services.WRITE
-        if not whole and (request != services.WRITE_OFFSET or not self._tables.offset_access):
-            return -services.SNS
+        tables = self._tables
         message = self.message
-        head = 5 if whole else 8
+        head = 5
+        if request == services.WRITE_OFFSET:
+            if not tables.offset_access:
+                return -services.SNS
+            head = 8
+        elif request != services.WRITE:
+            if not tables.index_access or request > services.WRITE_INDEX_LAST:
+                return -services.SNS
+            head = 5 + 2 * (request - services.WRITE)
         if self.message_count < head + 1:
             return -services.ONP
         table = message[1] << 8 | message[2]
-        offset = 0 if whole else message[3] << 16 | message[4] << 8 | message[5]
+        offset = 0
         count = message[head - 2] << 8 | message[head - 1]
-        if not count or self.message_count != head + count + 1:
-            return -services.ONP
-        size = self._tables.size(table, True)
+        if request == services.WRITE_OFFSET:
+            offset = message[3] << 16 | message[4] << 8 | message[5]
+        size = tables.size(table, True)
         if size < 0:
             return size
+        if request != services.WRITE and request != services.WRITE_OFFSET:
+            offset, count = self._place(table, head)
+            if count < 0:
+                return count
+        if not count or self.message_count != head + count + 1:
+            return -services.ONP
         if checksum(message, head, count) != message[head + count]:
             return -services.ERR
+        whole = request == services.WRITE
         if offset + count > size or (whole and count != size and table != PROCEDURE_TABLE):
             return -services.ONP
-        code = self._tables.write(table, offset, count, message, head)
+        code = tables.write(table, offset, count, message, head)
         return -code if code else 1
+
+    def _place(self, table, head):
+        """Return offset and length of what an indexed request names; its head ends at `head`."""
+        message = self.message
+        indexes = tuple(message[at] << 8 | message[at + 1] for at in range(3, head - 2, 2))
+        return self._tables.place(table, indexes, message[head - 2] << 8 | message[head - 1])

@@ -5,6 +5,9 @@ Bytes and milliseconds go in; bytes to send and whole messages come out. The cal
 is reached. Time is judged by `tick` alone: bytes that a busy caller hands over late are
 still good.
 
+`baud_bps` changes in `sent`, `feed` and `tick`, never while something waits in `tx`: a caller who
+sees it changed lets the UART finish what it was given, then switches it.
+
 Context: any. Allocates: nothing after construction as long as `now_ms` stays below 2**30
 (12.4 days); above that each time stamp is a heap object of 16 bytes.
 Source: ANSI C12.18, data link layer.
@@ -32,7 +35,7 @@ from endpoint.optical.kernels import (
 
 DEFAULT_PACKET_BYTES = const(64)  # at the start of every session
 DEFAULT_PACKETS = const(1)
-DEFAULT_BAUD = const(9600)
+DEFAULT_BAUD_BPS = const(9600)
 OVERHEAD_BYTES = const(8)  # header 6, CRC 2
 
 # What ends a link, next to the reply codes 0x01 to 0x1F.
@@ -42,6 +45,7 @@ SILENCE = const(0x101)  # no valid packet within the channel traffic time-out
 _MULTI = const(0x80)
 _FIRST = const(0x40)
 _TOGGLE = const(0x20)
+_DATA_FORMAT = const(0x03)  # 0 is this protocol
 _HEADER_BYTES = const(6)
 
 _INTER_CHARACTER_MS = const(500)
@@ -86,6 +90,7 @@ class Link:
         self._listening = True
         self._toggle = 0
         self._now_ms = 0
+        self.baud_bps = DEFAULT_BAUD_BPS
         self._reset()
 
     # -- the caller's side ----------------------------------------------------------
@@ -93,30 +98,18 @@ class Link:
     def feed(self, buffer, count, now_ms):
         """Take `count` received bytes from the start of `buffer`."""
         self._now_ms = now_ms
-        receiver = self._receiver
-        receiver[AT] = 0
-        while receiver[AT] < count:
-            found = receive(receiver, self._rx, buffer, count)
-            if found == PACKET:
-                self._accept(receiver)
-            elif found == ACK:
-                if self._flight == _FLYING:
-                    self._acknowledged()
-            elif found == NAK:
-                if self._flight == _FLYING:
-                    self._repeat()
-            elif found == DAMAGED:
-                self._put(NAK)
-        if receiver[NEED]:
+        self._hear(buffer, self._skip(buffer, count), count)
+        if self._receiver[NEED]:
             self._rx_deadline_ms = now_ms + _INTER_CHARACTER_MS
 
     def sent(self, now_ms):
         """Note that the caller has taken all of `tx`; its last byte leaves a wire time later."""
         if self._flight == _QUEUED:
             self._flight = _FLYING
-            wire_ms = self.tx_count * 10000 // self.baud + 1
+            wire_ms = self.tx_count * 10000 // self.baud_bps + 1
             self._ack_deadline_ms = now_ms + wire_ms + _RESPONSE_MS
         self.tx_count = 0
+        self.baud_bps = self._next_baud_bps
 
     def tick(self, now_ms):
         """Act on every time-out that is due."""
@@ -139,6 +132,10 @@ class Link:
         return due
 
     # -- the role's side ------------------------------------------------------------
+
+    def _skip(self, buffer, count):
+        """Return how many of the first bytes in `buffer` are not the other side's."""
+        return 0
 
     def _on_message(self):
         """Handle the message in ``message[:message_count]``; `too_long` if it did not fit."""
@@ -169,7 +166,7 @@ class Link:
         """Go back to the defaults of a session's start."""
         self._set_packet_bytes(DEFAULT_PACKET_BYTES)
         self.packets = DEFAULT_PACKETS
-        self.baud = DEFAULT_BAUD
+        self._change_baud(DEFAULT_BAUD_BPS)
         self.too_long = False
         self._receiver[NEED] = 0
         self._rx_deadline_ms = 0
@@ -179,6 +176,12 @@ class Link:
         self._traffic_deadline_ms = None
         self._sequence = -1
         self._left = 0
+
+    def _change_baud(self, baud_bps):
+        """Use another rate for all that is not yet in `tx`."""
+        self._next_baud_bps = baud_bps
+        if not self.tx_count:
+            self.baud_bps = baud_bps
 
     def _set_packet_bytes(self, packet_bytes):
         self.packet_bytes = packet_bytes
@@ -238,11 +241,27 @@ class Link:
             self._on_sent()
 
     def _die(self, error):
-        self._reset()
         self.tx_count = 0
+        self._reset()
         self._on_dead(error)
 
     # -- receiving ------------------------------------------------------------------
+
+    def _hear(self, buffer, start, count):
+        receiver = self._receiver
+        receiver[AT] = start
+        while receiver[AT] < count:
+            found = receive(receiver, self._rx, buffer, count)
+            if found == PACKET:
+                self._accept(receiver)
+            elif found == ACK:
+                if self._flight == _FLYING:
+                    self._acknowledged()
+            elif found == NAK:
+                if self._flight == _FLYING:
+                    self._repeat()
+            elif found == DAMAGED:
+                self._put(NAK)
 
     def _accept(self, receiver):
         rx = self._rx
@@ -266,6 +285,8 @@ class Link:
 
     def _gather(self, control, sequence, part):
         """Add a packet's data to the message; return whether the message is complete."""
+        if control & _DATA_FORMAT:
+            return False
         if not control & _MULTI:
             sequence = 0
         if control & _FIRST or not control & _MULTI:

@@ -12,9 +12,11 @@ from endpoint.optical.kernels import checksum
 IDENTIFY = const(0x20)
 TERMINATE = const(0x21)
 READ = const(0x30)
+READ_INDEX_LAST = const(0x39)  # READ + number of indexes
 READ_DEFAULT = const(0x3E)
 READ_OFFSET = const(0x3F)
 WRITE = const(0x40)
+WRITE_INDEX_LAST = const(0x49)  # WRITE + number of indexes
 WRITE_OFFSET = const(0x4F)
 LOGON = const(0x50)
 SECURITY = const(0x51)
@@ -43,6 +45,14 @@ READ_REPLY_BYTES = const(4)  # code, count, checksum around the data
 BAUDS = (
     0, 300, 600, 1200, 2400, 4800, 9600, 14400, 19200, 28800, 57600, 38400, 115200, 128000, 256000,
 )  # fmt: skip
+_MOST_BAUDS = const(11)  # in one request
+
+
+def baud_codes(rates_bps):
+    """Return the codes of the fastest `rates_bps` of BAUDS, at most 11, fastest first."""
+    codes = [code for code in range(1, len(BAUDS)) if BAUDS[code] in rates_bps]
+    codes.sort(key=lambda code: -BAUDS[code])
+    return bytes(codes[:_MOST_BAUDS])
 
 
 def read_request(table):
@@ -53,6 +63,16 @@ def read_request(table):
 def read_offset_request(table, offset, count):
     """Return a read of `count` bytes of `table` from `offset`."""
     return struct.pack(">BHBHH", READ_OFFSET, table, offset >> 16, offset & 0xFFFF, count)
+
+
+def read_index_request(table, indexes, count):
+    """Return a read of `count` elements of `table` from the one that 1 to 9 `indexes` name."""
+    return _indexed(READ, table, indexes) + struct.pack(">H", count)
+
+
+def write_index_request(table, indexes, count, data):
+    """Return a write of `count` elements, encoded in `data`, from the one `indexes` name."""
+    return _indexed(WRITE, table, indexes) + struct.pack(">H", count) + _sealed(data)
 
 
 def write_request(table, data):
@@ -84,6 +104,13 @@ def negotiate_request(packet_bytes, packets, baud_codes=b""):
 def wait_request(seconds):
     """Return a request to allow `seconds` (at most 255) of silence."""
     return bytes([WAIT, seconds])
+
+
+def _indexed(code, table, indexes):
+    head = struct.pack(">BH", code + len(indexes), table)
+    for index in indexes:
+        head += struct.pack(">H", index)
+    return head
 
 
 def _sealed(data):
