@@ -25,8 +25,8 @@ class Port:
         self.noise = noise
         self.written = 0
 
-    def wire_ms(self, count):
-        return (count * 10000 + 9599) // 9600
+    def wire_us(self, count):
+        return (count * 10_000_000 + 9599) // 9600
 
     def write(self, view):
         self.written += len(view)

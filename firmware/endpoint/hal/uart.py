@@ -6,6 +6,7 @@ from micropython import const
 # The driver's receive ring: four whole 64-byte packets with their acknowledgements.
 _RX_BYTES = const(512)
 _TX_BYTES = const(256)
+_BITS_PER_BYTE = const(10)
 
 
 class SerialPort:
@@ -30,10 +31,11 @@ class SerialPort:
             timeout=0,
         )
         self.baud_bps = baud_bps
+        self._byte_us = (_BITS_PER_BYTE * 1_000_000 + baud_bps - 1) // baud_bps
 
-    def wire_ms(self, count):
-        """Return the time `count` characters take on the wire, rounded up to ms."""
-        return (count * 10000 + self.baud_bps - 1) // self.baud_bps
+    def wire_us(self, count):
+        """Return the time `count` characters take on the wire, in us."""
+        return count * self._byte_us
 
     def write(self, view):
         """Queue bytes; they leave in the background."""

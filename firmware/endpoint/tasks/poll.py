@@ -13,11 +13,10 @@ from endpoint.store import StoreError
 
 # A whole packet and its acknowledgements.
 _CHUNK_BYTES = const(256)
-# Longest sleep of a session: nothing is due sooner, but a reply could come early.
+# While nothing comes, the port is looked at after 1, 2, 4 … ms and never less often than this:
+# a reply that is late costs little, and so does a dead meter.
+_STEP_MIN_MS = const(1)
 _STEP_MAX_MS = const(50)
-_STEP_MS = const(5)
-# Sleep this much past the last byte expected, so that one wake-up finds all of them.
-_SLACK_MS = const(1)
 # Longest wait for bytes that a reply has promised: nine hundred at 9600 baud, and room.
 _WAIT_MAX_MS = const(1500)
 # A whole session, with repetitions and a second attempt; a peer that never ends is cut off.
@@ -42,7 +41,7 @@ async def talk(session, port, clock, buffer):
     port.drain(buffer)
     tx = memoryview(session.tx)
     started_ms = clock.ms()
-    idle_ms = _STEP_MS
+    idle_ms = _STEP_MIN_MS
     while not session.done:
         now = clock.ms()
         if now - started_ms > SESSION_LIMIT_MS:
@@ -51,9 +50,9 @@ async def talk(session, port, clock, buffer):
         received = port.readinto(buffer)
         if received:
             session.feed(buffer, received, now)
-        wire_ms = 0
+        wire_us = 0
         if session.tx_count:
-            wire_ms = port.wire_ms(session.tx_count)
+            wire_us = port.wire_us(session.tx_count)
             port.write(tx[: session.tx_count])
             session.sent(now)
         deadline = session.deadline_ms()
@@ -63,16 +62,16 @@ async def talk(session, port, clock, buffer):
             if session.tx_count or session.done:
                 continue
             deadline = session.deadline_ms()
-        if wire_ms or received:
-            wait_ms = wire_ms + port.wire_ms(session.expected_bytes()) + _SLACK_MS
-            wait_ms = min(wait_ms, _WAIT_MAX_MS)
-            idle_ms = _STEP_MS
+        if wire_us or received:
+            # Rounded down: the last byte is then waited for in the smallest steps.
+            wait_ms = (wire_us + port.wire_us(session.expected_bytes())) // 1000
+            wait_ms = max(_STEP_MIN_MS, min(wait_ms, _WAIT_MAX_MS))
+            idle_ms = _STEP_MIN_MS
         else:
-            # Nothing comes: look less and less often, so that a dead meter costs little.
             wait_ms = idle_ms
             idle_ms = min(2 * idle_ms, _STEP_MAX_MS)
             if deadline is not None:
-                wait_ms = max(_SLACK_MS, min(wait_ms, deadline - now))
+                wait_ms = max(_STEP_MIN_MS, min(wait_ms, deadline - now))
         await asyncio.sleep_ms(wait_ms)
 
 
