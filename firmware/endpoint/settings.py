@@ -5,7 +5,7 @@ writes, the module checks again when it reads.
 """
 
 # Fields that belong in the meter, never in the module (R21, rule E-6).
-_MULTIPLIERS = ("ct", "pt", "vt", "kh", "multiplier", "ratio", "ct_ratio", "pt_ratio")
+_MULTIPLIERS = ("ct", "pt", "vt", "kh", "ke", "kt", "multiplier", "ratio")
 
 # name: (least, most, default); None as a default means the field must be given.
 _INTEGERS = {
@@ -15,9 +15,24 @@ _INTEGERS = {
     # Largest believable power where ratios in the meter make the form's own too small; 0: the
     # form's.
     "largest_kw": (0, 100000, 0),
+    "offset_min": (-720, 840, 0),  # local standard time minus UTC
+    "sub_min": (0, 60, 0),  # subinterval of rolling demand; 0: block demand
+    "clpu_min": (0, 255, 0),  # cold-load pickup left out of demand; 0: off
+    "clpu_outage_s": (0, 86400, 300),  # shortest outage that opens it
+    "lockout_s": (0, 2_592_000, 86_400),  # between two different demand resets; 0: off
+    # Year and month in which the meter was bought, 200709; 0: unknown (G-4).
+    "bought": (0, 999912, 0),
 }
-_SWITCHES = {"detent": True, "net": False}
+_CHOICES = {"interval_min": (15, 5, 30, 60), "demand_min": (15, 5, 30, 60)}
+_SWITCHES = {"detent": True, "net": False, "net_register": False, "daylight": False}
 _NAMES = {"form": None, "profile": "bench"}
+
+# Entries of the meter's ST-32 that the module adds to its display, the most important first.
+_MOST_ITEMS = 16
+_ITEM_MAX = 0xFFFF
+
+
+NAMES = tuple(_INTEGERS) + tuple(_CHOICES) + tuple(_SWITCHES) + tuple(_NAMES) + ("display",)
 
 
 class SettingsError(Exception):
@@ -44,9 +59,9 @@ def check(fields, forms, profiles):
     if not isinstance(fields, dict):
         raise SettingsError("settings must be one object of names and values")
     for name in fields:
-        if name in _MULTIPLIERS:
+        if name not in NAMES and _is_multiplier(name):
             raise SettingsError("%s belongs in the meter, not in the module" % name)
-        if name not in _INTEGERS and name not in _SWITCHES and name not in _NAMES:
+        if name not in NAMES:
             raise SettingsError("%s is not a setting" % name)
     checked = {}
     for name in _INTEGERS:
@@ -54,6 +69,12 @@ def check(fields, forms, profiles):
         value = fields.get(name, default)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise SettingsError("%s must be a whole number from %d to %d" % (name, least, most))
+        checked[name] = value
+    for name in _CHOICES:
+        value = fields.get(name, _CHOICES[name][0])
+        if isinstance(value, bool) or value not in _CHOICES[name]:
+            choices = ", ".join([str(choice) for choice in sorted(_CHOICES[name])])
+            raise SettingsError("%s must be one of %s" % (name, choices))
         checked[name] = value
     for name in _SWITCHES:
         value = fields.get(name, _SWITCHES[name])
@@ -70,4 +91,26 @@ def check(fields, forms, profiles):
         raise SettingsError("channel %d does not exist in %s" % (channel, checked["profile"]))
     if checked["net"] and not checked["detent"]:
         raise SettingsError("net needs detent to be true")
+    if checked["net_register"] and not checked["detent"]:
+        raise SettingsError("net_register needs detent to be true")
+    sub_min = checked["sub_min"]
+    if sub_min and checked["demand_min"] % sub_min:
+        raise SettingsError("sub_min must divide demand_min")
+    checked["display"] = _items(fields.get("display", []))
     return checked
+
+
+def _is_multiplier(name):
+    for word in str(name).lower().replace("-", "_").split("_"):
+        if word in _MULTIPLIERS:
+            return True
+    return False
+
+
+def _items(items):
+    if not isinstance(items, (list, tuple)) or len(items) > _MOST_ITEMS:
+        raise SettingsError("display must be a list of at most %d numbers" % _MOST_ITEMS)
+    for item in items:
+        if not isinstance(item, int) or isinstance(item, bool) or not 0 <= item <= _ITEM_MAX:
+            raise SettingsError("display must hold whole numbers from 0 to %d" % _ITEM_MAX)
+    return list(items)

@@ -25,7 +25,17 @@ def test_defaults_are_filled_in():
 
 
 def test_R21_multipliers_are_refused_by_name():
-    for name in ("ct", "pt", "kh", "multiplier", "ct_ratio"):
+    for name in (
+        "ct",
+        "pt",
+        "kh",
+        "multiplier",
+        "ct_ratio",
+        "CT",
+        "Kh",
+        "meter_multiplier",
+        "vt-ratio",
+    ):
         assert _refused(**{name: 40}) == name + " belongs in the meter, not in the module"
 
 
@@ -73,3 +83,22 @@ def test_a_channel_must_exist_in_the_profile():
     assert _refused(channel=24) == "channel 24 does not exist in bench"
     assert _refused(channel=25) is None
     assert _refused(profile="bench3") is not None
+
+
+def test_M3_subintervals_divide_the_interval():
+    assert _refused(demand_min=15, sub_min=5) is None
+    assert _refused(demand_min=15, sub_min=4) == "sub_min must divide demand_min"
+    assert "demand_min" in _refused(demand_min=20)
+    assert "interval_min" in _refused(interval_min=10)
+
+
+def test_D9_net_register_needs_detent():
+    assert _refused(net_register=True) is None
+    assert _refused(net_register=True, detent=False) == "net_register needs detent to be true"
+
+
+def test_R87_display_items_are_at_most_sixteen_numbers():
+    assert check(GOOD, FORMS, PROFILES)["display"] == []
+    assert _refused(display=[1, 2, 3]) is None
+    for bad in ("12", [1] * 17, [-1], [65536], [True], [1.5], {"a": 1}, None):
+        assert "display" in _refused(display=bad), bad

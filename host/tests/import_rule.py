@@ -10,7 +10,7 @@ _PURE_MODULES = frozenset({"micropython", "struct", "array", "binascii", "hashli
 _CHIP_MODULES = frozenset({"machine", "rp2", "time", "uctypes"})
 _TASK_MODULES = frozenset({"asyncio", "gc", "json", "sys"})
 _PURE_ROOMS = frozenset({"optical", "meter", "metering", "line", "store"})
-_COMMON_FILES = frozenset({"settings", "version"})
+_COMMON_FILES = frozenset({"keys", "settings", "version"})
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Allowed:
 RULE = {
     "version": Allowed(frozenset(), frozenset()),
     "settings": Allowed(_PURE_MODULES, frozenset({"version"})),
+    "keys": Allowed(_PURE_MODULES, frozenset()),
     "optical": Allowed(_PURE_MODULES, frozenset()),
     "meter": Allowed(_PURE_MODULES, frozenset({"optical"})),
     "metering": Allowed(_PURE_MODULES, frozenset()),
@@ -31,8 +32,10 @@ RULE = {
     "store": Allowed(_PURE_MODULES, frozenset()),
     "hal": Allowed(_PURE_MODULES | _CHIP_MODULES, frozenset()),
     "commands": Allowed(_PURE_MODULES, _PURE_ROOMS | _COMMON_FILES),
+    "programming": Allowed(_PURE_MODULES, _PURE_ROOMS | _COMMON_FILES | {"commands"}),
     "tasks": Allowed(
-        _PURE_MODULES | _TASK_MODULES, _PURE_ROOMS | _COMMON_FILES | {"commands", "hal"}
+        _PURE_MODULES | _TASK_MODULES,
+        _PURE_ROOMS | _COMMON_FILES | {"commands", "hal", "programming"},
     ),
     "app": Allowed(None, None),
 }
