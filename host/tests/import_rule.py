@@ -9,7 +9,7 @@ PACKAGE = "endpoint"
 _PURE_MODULES = frozenset({"micropython", "struct", "array", "binascii", "hashlib"})
 _CHIP_MODULES = frozenset({"machine", "rp2", "time", "uctypes"})
 _TASK_MODULES = frozenset({"asyncio", "gc", "json", "sys"})
-_PURE_ROOMS = frozenset({"optical", "meter", "metering", "line", "store"})
+_PURE_ROOMS = frozenset({"optical", "meter", "metering", "line", "store", "update"})
 _COMMON_FILES = frozenset({"keys", "settings", "version"})
 
 
@@ -30,6 +30,7 @@ RULE = {
     "metering": Allowed(_PURE_MODULES, frozenset()),
     "line": Allowed(_PURE_MODULES, frozenset()),
     "store": Allowed(_PURE_MODULES, frozenset()),
+    "update": Allowed(_PURE_MODULES, frozenset({"store"})),
     "hal": Allowed(_PURE_MODULES | _CHIP_MODULES, frozenset()),
     "commands": Allowed(_PURE_MODULES, _PURE_ROOMS | _COMMON_FILES),
     "programming": Allowed(_PURE_MODULES, _PURE_ROOMS | _COMMON_FILES | {"commands"}),
