@@ -1,4 +1,4 @@
-"""Payloads, coding, line phase and carrier arithmetic. Pure."""
+"""Payloads, coding, line phase, carrier arithmetic, the downlink and command authority. Pure."""
 
 
 class LineError(Exception):
@@ -11,3 +11,15 @@ class ChannelError(LineError):
 
 class PayloadError(LineError):
     """A payload field is out of range or the frame type is unknown."""
+
+
+class CommandError(LineError):
+    """A command is unknown, too long, or has an argument out of range."""
+
+
+class AuthorityError(LineError):
+    """Keys or saved counters are not what they should be."""
+
+
+class BudgetError(LineError):
+    """More was asked for than the profile's frames can carry."""
