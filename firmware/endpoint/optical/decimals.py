@@ -57,7 +57,12 @@ def write_number(value, code, most_first, int_format):
     """
     mantissa, decimals = _parsed(value)
     if code in _FLOATS:
-        bits = _float_bits(mantissa, 10**decimals, code)
+        mantissa_bits, exponent_bits, _ = _FLOATS[code]
+        bits = _float_bits(abs(mantissa), 10**decimals, code)
+        if bits >> mantissa_bits >= (1 << exponent_bits) - 1:
+            raise FormatError
+        if mantissa < 0:
+            bits += 1 << (mantissa_bits + exponent_bits)
         return bits.to_bytes(NI_BYTES[code], "big" if most_first else "little")
     if code in (TEXT6, TEXT12, TEXT21):
         return _aligned(_shown(mantissa, decimals), NI_BYTES[code])
@@ -188,14 +193,10 @@ def _read_float(bits, code):
 
 
 def _float_bits(over, under, code):
-    """Return the bits of the float nearest to ``over / under``."""
+    """Return the bits of the float nearest to ``over / under``, not negative; may pass infinity."""
     mantissa_bits, exponent_bits, _ = _FLOATS[code]
-    sign = 0
-    if over < 0:
-        sign = 1 << (mantissa_bits + exponent_bits)
-        over = -over
     if not over:
-        return sign
+        return 0
     bias = (1 << (exponent_bits - 1)) - 1
     shift = _bit_length(over) - _bit_length(under)  # the float's exponent, or one above it
     if (over << -shift if shift < 0 else over) < (under << shift if shift > 0 else under):
@@ -210,11 +211,8 @@ def _float_bits(over, under, code):
     if 2 * rest > under or (2 * rest == under and mantissa & 1):
         mantissa += 1
     if mantissa < 1 << mantissa_bits:
-        return sign | mantissa
-    bits = ((exponent + bias - 1) << mantissa_bits) + mantissa
-    if bits >> mantissa_bits >= (1 << exponent_bits) - 1:
-        raise FormatError
-    return sign | bits
+        return mantissa
+    return ((exponent + bias - 1) << mantissa_bits) + mantissa
 
 
 def _bit_length(value):
