@@ -15,6 +15,7 @@ class Form:
     volts : int
         Service voltage in V.
     class_amps : int
+    elements : int
     segments : tuple of int
         C12.19 phase code of each voltage that the meter measures: 1 A-B, 5 A-N, 7 C-N.
     """
@@ -22,6 +23,7 @@ class Form:
     name: str
     volts: int
     class_amps: int
+    elements: int
     segments: tuple
 
 
@@ -32,7 +34,8 @@ def _segments(form):
 
 
 FORMS = tuple(
-    Form(form.name, form.voltage_v, form.class_a, _segments(form)) for form in every_form()
+    Form(form.name, form.voltage_v, form.class_a, form.elements, _segments(form))
+    for form in every_form()
 )
 
 

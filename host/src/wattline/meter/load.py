@@ -202,6 +202,12 @@ class Lit:
         """Return whether the service is on at `t_ns`."""
         return self._states[max(0, bisect_right(self._times_ns, t_ns) - 1)]
 
+    def was_dark(self, begin_ns, end_ns):
+        """Return whether the service was off at any time between two times."""
+        if not self.at(begin_ns):
+            return True
+        return any(begin_ns < at_ns < end_ns for at_ns in self._times_ns)
+
     def energy(self, load, t_ns):
         """Return forward and reverse energy of `load` up to `t_ns`, lit time only, in mW ns."""
         forward = reverse = 0
@@ -215,3 +221,49 @@ class Lit:
                 forward += more[0] - less[0]
                 reverse += more[1] - less[1]
         return forward, reverse
+
+
+class Loads:
+    """One load after another; the energies add up.
+
+    Parameters
+    ----------
+    load : Load
+        From time zero on.
+    """
+
+    def __init__(self, load):
+        self._starts_ns = [0]
+        self._loads = [load]
+        self._before = [(0, 0)]
+
+    def switch(self, t_ns, load):
+        """Go on with another load from `t_ns`, which must not be before the last switch."""
+        if t_ns < self._starts_ns[-1]:
+            raise ValueError("A load cannot be changed in the past.")
+        before = self.energy(t_ns)
+        self._starts_ns.append(t_ns)
+        self._loads.append(load)
+        self._before.append(before)
+
+    def _place(self, t_ns):
+        return max(0, bisect_right(self._starts_ns, t_ns) - 1)
+
+    def energy(self, t_ns):
+        """Return forward and reverse energy since time zero, in mW ns (exact)."""
+        place = self._place(t_ns)
+        load = self._loads[place]
+        until, since = load.energy(t_ns), load.energy(self._starts_ns[place])
+        return tuple(self._before[place][i] + until[i] - since[i] for i in (0, 1))
+
+    def power_mw(self, t_ns):
+        """Return the net power in mW at `t_ns`."""
+        return self._loads[self._place(t_ns)].power_mw(t_ns)
+
+    def power_w(self, t_s):
+        """Return the net power in W at `t_s` seconds."""
+        return self.power_mw(round(t_s * NS_PER_S)) / 1000
+
+    def voltage_dv(self, t_s, phase=0):
+        """Return the RMS voltage in 0.1 V at `t_s`."""
+        return self._loads[self._place(round(t_s * NS_PER_S))].voltage_dv(t_s, phase)

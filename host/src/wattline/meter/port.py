@@ -7,6 +7,9 @@ from wattline.meter.faults import Faults
 
 TURNAROUND_NS = 175_000  # shortest silence before answering in the other direction
 _NS_PER_MS = 1_000_000
+_NS_PER_S = 1_000_000_000
+_STP = 0xEE
+_BITS_PER_BYTE = 10
 
 
 class MeterPort:
@@ -21,7 +24,7 @@ class MeterPort:
         Calls the function with the time, at or after the given time in ns.
     turnaround_ns : int
         Silence before an answer.
-    faults : Faults or None
+    faults : Faults, FaultChain or None
         What the wire does to the bytes, both ways.
     log : callable(str, bytes, int) or None
         Sees the direction (``C`` from the client, ``M`` from the meter), bytes and time.
@@ -37,6 +40,7 @@ class MeterPort:
         self._wake_ns = None
         self._heard_ns = 0
         self._sent_ns = 0
+        self._plan_wake(0)
 
     def on_byte(self, value, t_ns):
         """Take one byte whose stop bit ended at `t_ns`."""
@@ -44,9 +48,12 @@ class MeterPort:
 
     def on_bytes(self, data, t_ns):
         """Take bytes that had all arrived at `t_ns`."""
+        self.meter.advance(t_ns)
+        if self._faults.echoes(t_ns):
+            self._send(data, t_ns)
         if not self.meter.is_lit(t_ns):
             return
-        for part, delay_ns in self._faults.apply(data):
+        for part, delay_ns in self._faults.apply(data, t_ns, "C"):
             # A wire delays; it does not change the order.
             self._heard_ns = max(self._heard_ns, t_ns + delay_ns)
             if self._heard_ns > t_ns:
@@ -57,8 +64,10 @@ class MeterPort:
     def _take(self, data, t_ns):
         if self._log:
             self._log("C", data, t_ns)
+        self.meter.advance(t_ns)
+        if not self.meter.is_lit(t_ns):
+            return
         device = self.meter.device
-        self.meter.now_ns = t_ns
         now_ms = t_ns // _NS_PER_MS
         device.tick(now_ms)
         device.feed(data, len(data), now_ms)
@@ -66,10 +75,12 @@ class MeterPort:
 
     def _on_time(self, t_ns):
         self._wake_ns = None
+        self.meter.advance(t_ns)
         if self.meter.is_lit(t_ns):
-            self.meter.now_ns = t_ns
             self.meter.device.tick(t_ns // _NS_PER_MS)
             self._flush(t_ns)
+        else:
+            self._plan_wake(t_ns)
 
     def _flush(self, t_ns):
         device = self.meter.device
@@ -77,14 +88,36 @@ class MeterPort:
             data = bytes(device.tx[: device.tx_count])
             at_ns = t_ns + self._turnaround_ns
             device.sent(at_ns // _NS_PER_MS)
-            for part, delay_ns in self._faults.apply(data):
+            data = self._broken_off(data, at_ns)
+            for part, delay_ns in self._faults.apply(data, at_ns, "M"):
                 self._sent_ns = max(self._sent_ns, at_ns + delay_ns)
                 if self._log:
                     self._log("M", part, self._sent_ns)
                 self._send(part, self._sent_ns)
-        due_ms = device.deadline_ms()
-        if due_ms is not None:
-            due_ns = max(due_ms * _NS_PER_MS, t_ns + 1)
-            if self._wake_ns is None or due_ns < self._wake_ns:
-                self._wake_ns = due_ns
-                self._schedule(due_ns, self._on_time)
+        self._plan_wake(t_ns)
+
+    def _broken_off(self, data, at_ns):
+        """Return what leaves the meter before a brown-out, if one is due in this packet."""
+        effects = self.meter.effects
+        start = data.find(_STP)
+        if effects.break_off is None or start < 0:
+            return data
+        (count, dark_ns), effects.break_off = effects.break_off, None
+        data = data[: start + count]
+        byte_ns = _BITS_PER_BYTE * _NS_PER_S // self.meter.device.baud
+        down_ns = at_ns + len(data) * byte_ns
+        self.meter.plan(down_ns, lambda t_ns: self.meter.set_lit(t_ns, False))
+        self.meter.plan(down_ns + dark_ns, lambda t_ns: self.meter.set_lit(t_ns, True))
+        return data
+
+    def _plan_wake(self, t_ns):
+        due_ms = self.meter.device.deadline_ms()
+        planned_ns = self.meter.next_ns()
+        due = [] if due_ms is None else [due_ms * _NS_PER_MS]
+        due += [] if planned_ns is None else [planned_ns]
+        if not due:
+            return
+        due_ns = max(min(due), t_ns + 1)
+        if self._wake_ns is None or due_ns < self._wake_ns:
+            self._wake_ns = due_ns
+            self._schedule(due_ns, self._on_time)
