@@ -4,7 +4,7 @@ import micropython
 from flash_model import TEARS, FlashModel, PowerCut
 from micropython import const
 
-from endpoint.store import StoreError, TooLong, TooSmall, Unreadable, WornOut
+from endpoint.store import StoreError, TooLong, TooSmall, WornOut
 from endpoint.store.journal import RECORD_MAX_BYTES, Journal
 
 _PAGE_BYTES = const(256)
@@ -72,13 +72,13 @@ def cut_everywhere(blocks, count, records, prepare):
 
 
 def test_E10_every_cut_of_one_page_records():
-    # Three turns of a ring of two blocks: 96 programs, 6 erases and one ahead, four ways each.
-    assert cut_everywhere(2, 200, 96, True) == 4 * (96 + 7)
+    # Three turns of a ring of two blocks: 96 programs, 6 erases and one ahead, in every way.
+    assert cut_everywhere(2, 200, 96, True) == len(TEARS) * (96 + 7)
 
 
 def test_E10_every_cut_of_three_page_records_without_prepare():
     # Five records to a block, three turns of two blocks: 90 programs and 6 erases.
-    assert cut_everywhere(2, 700, 30, False) == 4 * (90 + 6)
+    assert cut_everywhere(2, 700, 30, False) == len(TEARS) * (90 + 6)
 
 
 def test_E10_second_cut_while_going_on_after_the_first():
@@ -98,7 +98,7 @@ def test_E10_second_cut_while_going_on_after_the_first():
                 old = bytes(record(done - 1, 300)) if done else before
                 assert newest(flash) in (old, bytes(record(done, 300)))
                 checked += 1
-    assert checked == 120
+    assert checked == 30 * len(TEARS)
 
 
 def test_a_blank_chip_has_no_record():
@@ -176,7 +176,9 @@ def test_a_restart_costs_one_page():
     for _ in range(5):
         assert commit_all(flash, 100, 1, True) == 1
     programmed = [flash.data[page * _PAGE_BYTES] != 0xFF for page in range(16)]
-    assert programmed == [page in (0, 2, 4, 6, 8) for page in range(16)]
+    assert programmed == [page < 9 for page in range(16)]
+    cleared = [flash.data[page * _PAGE_BYTES] == 0 for page in range(16)]
+    assert cleared == [page in (1, 3, 5, 7) for page in range(16)]
     assert sum(flash.erases) == 1
 
 
@@ -249,10 +251,9 @@ def test_a_record_that_goes_bad_after_mount_is_not_handed_out():
     journal = Journal(flash)
     journal.mount()
     flash.data[_PAGE_BYTES + 50] ^= 1
-    assert raises(Unreadable, journal.load, bytearray(100))
-    assert journal.mount() == 100
     buffer = bytearray(100)
-    journal.load(buffer)
+    assert journal.load(buffer) == 100
+    assert journal.sequence == 1
     assert buffer == record(0, 100)
 
 
@@ -288,7 +289,7 @@ def test_a_worn_out_chip_keeps_its_last_record():
 
 
 def test_errors_have_one_base():
-    for error in (TooLong, TooSmall, Unreadable, WornOut):
+    for error in (TooLong, TooSmall, WornOut):
         assert issubclass(error, StoreError)
 
 

@@ -17,5 +17,9 @@ class WornOut(StoreError):
     """No block but the one that holds the newest record takes a record any more."""
 
 
+class BadEntry(StoreError):
+    """These bytes are no input log, or no unfinished row of one."""
+
+
 class Unreadable(StoreError):
     """The newest record no longer checks; mount again to fall back to the one before it."""

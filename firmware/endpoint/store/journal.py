@@ -8,23 +8,13 @@ Context: task only, while no byte can arrive: the flash stops interrupts.
 """
 
 import struct
+from array import array
 from binascii import crc32
 
-import micropython
 from micropython import const
 
-from endpoint.store import TooLong, TooSmall, Unreadable, WornOut
-
-# rp2.Flash and the W25Q16JV behind it: erase 4096 bytes, program 256 (datasheet, sector erase
-# and page program).
-_BLOCK_BYTES = const(4096)
-_PAGE_BYTES = const(256)
-_PAGES = const(16)
-
-# MicroPython's extended block protocol.
-_IOCTL_BLOCK_COUNT = const(4)
-_IOCTL_BLOCK_SIZE = const(5)
-_IOCTL_BLOCK_ERASE = const(6)
+from endpoint.store import TooLong, WornOut, nor
+from endpoint.store.nor import ERASES_MAX, IOCTL_BLOCK_ERASE, PAGE_BYTES, PAGES
 
 # Page header: magic with layout version, sequence, record length, part, spare, CRC-32 of the
 # whole page with this field zero.
@@ -42,69 +32,60 @@ RECORD_MAX_BYTES = const(3840)  # sixteen bodies: one block
 _RECORDS_AHEAD = const(2)
 
 
-@micropython.viper
-def _is_blank(page) -> bool:
-    halves = ptr16(page)
-    for index in range(128):
-        if halves[index] != 0xFFFF:
-            return False
-    return True
-
-
-@micropython.viper
-def _fill(page, source, start: int, count: int):
-    """Put `count` bytes of `source` behind the header and leave the rest of the page erased."""
-    to = ptr8(page)
-    give = ptr8(source)
-    for index in range(count):
-        to[16 + index] = give[start + index]
-    for index in range(16 + count, 256):
-        to[index] = 255
-
-
 def _parts(length):
     return (length + _BODY_BYTES - 1) // _BODY_BYTES
 
 
 class Journal:
-    """Atomic records on a block device.
+    """Atomic records on part of a block device.
 
     Parameters
     ----------
     device : rp2.Flash or alike
         `readblocks(block, buffer, offset)`, `writeblocks(block, buffer, offset)` that programs
-        without erasing, and `ioctl` 4, 5, 6; at least two blocks of 4096 bytes.
+        without erasing, and `ioctl` 4, 5, 6.
+    first_block, blocks : int, optional
+        The part: at least two blocks of 4096 bytes; all of the device if not told.
+
+    Attributes
+    ----------
+    sequence : int
+        Of the newest whole record, 0: none. It rises with every record, by more than one after
+        a start.
+    length : int
+        Of that record in bytes.
 
     Raises
     ------
     TooSmall
-        The device has another shape.
+        The part does not exist.
 
     Allocates: two pages, once.
     """
 
-    def __init__(self, device):
+    def __init__(self, device, first_block=0, blocks=None):
         self._device = device
-        self._blocks = device.ioctl(_IOCTL_BLOCK_COUNT, 0)
-        if self._blocks < 2 or device.ioctl(_IOCTL_BLOCK_SIZE, 0) != _BLOCK_BYTES:
-            raise TooSmall
-        self._page = bytearray(_PAGE_BYTES)
-        self._back = bytearray(_PAGE_BYTES)
+        self._from = first_block
+        self._blocks = nor.part(device, first_block, blocks)
+        self._page = bytearray(PAGE_BYTES)
+        self._back = bytearray(PAGE_BYTES)
+        self._given_up = _SEQUENCE_LIMIT  # records from this sequence on are not taken
         self._forget()
 
     def _forget(self):
-        self.sequence = 0  # of the newest whole record; 0: none
+        self.sequence = 0
         self.length = 0
         self._newest_block = -1
         self._newest_slot = 0
         self._top = 0  # highest sequence ever tried
         # Where the next record goes. Without a record: the next block, which is block 0.
         self._block = self._blocks - 1
-        self._slot = _PAGES
+        self._slot = PAGES
+        self._kept = PAGES  # pages of that block up to here stay
         self._prepared = False
-        self._ahead = (
-            0  # pages to keep free; prepare() waits for the first commit after each start
-        )
+        self._is_clean = False  # what a cut may have left is gone
+        self._is_doubtful = False
+        self._ahead = 0  # pages to keep free; none before the first commit after each start
 
     def mount(self):
         """Find the newest whole record among whatever the flash holds.
@@ -114,21 +95,47 @@ class Journal:
         int
             Its length in bytes, 0 when there is none.
 
-        Reads every page once; writes nothing.
+        Reads one page of each block that is in use and all of the newest; writes nothing.
         """
         self._forget()
+        firsts = array("i", [0] * self._blocks)  # sequence of the first page that checks
         for block in range(self._blocks):
-            self._scan(block)
+            firsts[block] = self._first_sequence(block)
+        # Sequences rise from block to block, so nothing newer is in a block that began earlier.
+        while not self.sequence:
+            newest = 0
+            for block in range(self._blocks):
+                if firsts[block] > firsts[newest]:
+                    newest = block
+            if not firsts[newest]:
+                break
+            firsts[newest] = 0
+            self._scan(newest)
+        # What is torn now may read whole one day; its sequence must then not be the newest.
+        self._top += 1
+        if self.sequence and not self._is_doubtful:
+            self._is_doubtful = self._has_scraps(self._next_block())
         return self.length
 
+    def _read(self, block, slot):
+        self._device.readblocks(self._from + block, self._back, slot * PAGE_BYTES)
+
+    def _first_sequence(self, block):
+        """Return the sequence of a block's first page that checks, 0 when none does."""
+        for slot in range(PAGES):
+            self._read(block, slot)
+            header = self._check()
+            if header is not None:
+                return header[0]
+        return 0
+
     def _scan(self, block):
-        """Take the newest record of `block` if it is newer than the one known."""
+        """Take the newest whole record of one block, if it has one."""
         whole = 0  # parts seen of the record being read
         record = length = end = 0
-        newest_here = False
-        for slot in range(_PAGES):
-            self._device.readblocks(block, self._back, slot * _PAGE_BYTES)
-            if _is_blank(self._back):
+        for slot in range(PAGES):
+            self._read(block, slot)
+            if nor.is_all(self._back, PAGE_BYTES, 0xFF):
                 whole = 0
                 continue
             end = slot + 1
@@ -145,13 +152,25 @@ class Journal:
             else:
                 whole = 0
                 continue
-            if whole == _parts(length) and record > self.sequence:
+            if whole == _parts(length) and record < self._given_up:
                 self.sequence, self.length = record, length
                 self._newest_block, self._newest_slot = block, slot + 1 - whole
-                newest_here = True
-        if newest_here:
-            # The next page may look blank and yet hold the weak bits of a program that was cut.
-            self._block, self._slot = block, end + 1
+                self._kept = slot + 1
+        if self.sequence:
+            self._block, self._slot = block, end
+            self._is_doubtful |= end > self._kept
+        else:
+            self._is_doubtful = True
+
+    def _has_scraps(self, block):
+        """Return whether a block holds a page that is neither blank nor whole."""
+        for slot in range(PAGES):
+            self._read(block, slot)
+            if nor.is_all(self._back, PAGE_BYTES, 0xFF) or nor.is_all(self._back, PAGE_BYTES, 0):
+                continue
+            if self._check() is None:
+                return True
+        return False
 
     def _check(self):
         """Return (sequence, record length, part) of the page just read, None if not ours."""
@@ -168,6 +187,9 @@ class Journal:
     def load(self, buffer):
         """Copy the newest whole record.
 
+        A record that no longer checks, or not every time, is given up for good: the one before
+        it becomes the newest.
+
         Parameters
         ----------
         buffer : bytearray or memoryview
@@ -182,26 +204,31 @@ class Journal:
         ------
         TooLong
             The buffer is too short.
-        Unreadable
-            The flash gave something else than at `mount()`.
         """
+        while not self._copy(buffer):
+            self._given_up = self.sequence
+            self.mount()
+        return self.length
+
+    def _copy(self, buffer):
+        """Copy the newest record; return False when it does not check."""
         if self.length > len(buffer):
             raise TooLong
         for part in range(_parts(self.length)):
-            slot = self._newest_slot + part
-            self._device.readblocks(self._newest_block, self._back, slot * _PAGE_BYTES)
+            self._read(self._newest_block, self._newest_slot + part)
             if self._check() != (self.sequence, self.length, part):
-                raise Unreadable
+                return False
             start = part * _BODY_BYTES
             count = min(_BODY_BYTES, self.length - start)
-            buffer[start : start + count] = self._back[_HEADER_BYTES : _HEADER_BYTES + count]
-        return self.length
+            nor.copy(buffer, start, self._back, _HEADER_BYTES, count)
+        return True
 
     def commit(self, buffer, count):
         """Make the first `count` bytes of `buffer` the newest record.
 
         On good flash: one program per 240 bytes begun, after at most one erase, and none when
-        `prepare()` is called between commits. A page that reads back wrong is passed over.
+        `prepare()` is called between commits; the first commit after `mount()` also clears what
+        a cut may have left. A page that reads back wrong is passed over.
 
         Parameters
         ----------
@@ -214,26 +241,45 @@ class Journal:
         TooLong
             `count` is outside its range.
         WornOut
-            Every other block was tried. The record before stays the newest.
+            Four blocks were tried. The record before stays the newest; the next call tries others.
 
         Allocates: nothing, but on a 32-bit chip the checksum's own integer per page.
         """
         if not 0 < count <= RECORD_MAX_BYTES:
             raise TooLong
         parts = _parts(count)
-        blocks_left = self._blocks
+        if not self._is_clean:
+            self._clean()
+        erases_left = ERASES_MAX
         while True:
-            while self._slot + parts <= _PAGES:
+            while self._slot + parts <= PAGES:
                 if self._write(buffer, count, parts):
+                    self._is_doubtful = False
                     return
-            if not blocks_left:
+            if not erases_left:
                 raise WornOut
-            blocks_left -= 1
+            erases_left -= 1
             if not self._prepared:
                 self._erase_next()
             self._block = self._next_block()
             self._slot = 0
             self._prepared = False
+
+    def settle(self, buffer, count):
+        """Commit the record just loaded once more, if a cut may have left a newer one half done.
+
+        Call it after `load()` and before the first row goes to a ring: from then on no start can
+        find the half-done record whole and its rows gone.
+
+        Returns
+        -------
+        bool
+            True when there was something to settle.
+        """
+        if not self._is_doubtful:
+            return False
+        self.commit(buffer, count)
+        return True
 
     def _write(self, buffer, count, parts):
         """Write and read back one record; False leaves the position behind the bad page."""
@@ -241,15 +287,17 @@ class Journal:
         start = self._slot
         for part in range(parts):
             body = part * _BODY_BYTES
+            nor.fill(self._page, 0xFF)
             struct.pack_into(_HEADER, self._page, 0, _MAGIC, self._top, count, part, 255, 0)
-            _fill(self._page, buffer, body, min(_BODY_BYTES, count - body))
+            nor.copy(self._page, _HEADER_BYTES, buffer, body, min(_BODY_BYTES, count - body))
             struct.pack_into("<I", self._page, _CRC_AT, crc32(self._page))
-            offset = self._slot * _PAGE_BYTES
+            offset = self._slot * PAGE_BYTES
             self._slot += 1
-            self._device.writeblocks(self._block, self._page, offset)
-            self._device.readblocks(self._block, self._back, offset)
+            self._device.writeblocks(self._from + self._block, self._page, offset)
+            self._device.readblocks(self._from + self._block, self._back, offset)
             if self._back != self._page:
                 return False
+        self._given_up = _SEQUENCE_LIMIT
         self._newest_block = self._block
         self._newest_slot = start
         self.sequence = self._top
@@ -268,7 +316,7 @@ class Journal:
         bool
             True when it erased.
         """
-        if self._prepared or not self._ahead or self._slot + self._ahead <= _PAGES:
+        if self._prepared or not self._ahead or self._slot + self._ahead <= PAGES:
             return False
         self._erase_next()
         self._prepared = True
@@ -281,4 +329,16 @@ class Journal:
         return block
 
     def _erase_next(self):
-        self._device.ioctl(_IOCTL_BLOCK_ERASE, self._next_block())
+        self._device.ioctl(IOCTL_BLOCK_ERASE, self._from + self._next_block())
+
+    def _clean(self):
+        """Program to 0 what a cut may have left behind the newest record.
+
+        The pages that are not blank, and then the first that looks so: its program may have been
+        cut before a bit could be seen. That page is last, so that a cut in here leaves no other.
+        """
+        nor.fill(self._page, 0)
+        for slot in range(self._kept, min(self._slot + 1, PAGES)):
+            self._device.writeblocks(self._from + self._block, self._page, slot * PAGE_BYTES)
+        self._slot += 1
+        self._is_clean = True
