@@ -77,9 +77,9 @@ def write_number(value, code, most_first, int_format):
 
 
 def write_signed(value, count, most_first, int_format):
-    """Return a signed integer of `count` bytes.
+    """Return a signed integer of `count` bytes; FormatError if it does not fit.
 
-    What would come out as all ones is refused: meters mark with it what they do not have.
+    -1 in two's complement is all ones, which readers take for "no value": see `signed`.
     """
     limit = 1 << (8 * count - 1)
     if int_format == 0:
@@ -90,7 +90,7 @@ def write_signed(value, count, most_first, int_format):
         least, raw = 1 - limit, value if value >= 0 else limit - value
     else:
         raise FormatError
-    if not least <= value < limit or raw == 2 * limit - 1:
+    if not least <= value < limit:
         raise FormatError
     return raw.to_bytes(count, "big" if most_first else "little")
 
@@ -193,7 +193,7 @@ def _read_float(bits, code):
 
 
 def _float_bits(over, under, code):
-    """Return the bits of the float nearest to ``over / under``, not negative; may pass infinity."""
+    """Return the bits of the float nearest to ``over / under``; may pass infinity."""
     mantissa_bits, exponent_bits, _ = _FLOATS[code]
     if not over:
         return 0
