@@ -152,7 +152,7 @@ class Outages:
         self._flags[at] |= _MEASURED
 
     def sync(self, restored_s):
-        """The time is known: power came back last at `restored_s` UTC.
+        """Take the time: power came back last at `restored_s` UTC.
 
         Everything pending gets its start and its length.
         """
