@@ -1,9 +1,40 @@
-"""Start the application; Ctrl-C or its end leads to the interactive prompt.
+"""Start an application: the newest that has proved itself, or one that still has to.
 
-A soft reset from the raw prompt, which is what mpremote does, ends at the prompt without
-coming here.
+Ctrl-C or the application's end leads to the interactive prompt. A soft reset from the raw prompt,
+which is what mpremote does, ends at the prompt without coming here: the frozen modules are then
+the only ones, and no slot is in use.
 """
 
-from endpoint import app
+import slots
+from machine import WDT
 
-app.main()
+from endpoint.hal.watchdog import TIMEOUT_MS, service_window
+
+
+def start(number):
+    """Run an application under the watchdog; return when a person has stopped it."""
+    service_window.close()
+    # An application that hangs before it has a watchdog of its own ends here.
+    WDT(timeout=TIMEOUT_MS)
+    try:
+        slots.hand_over(number)
+        from endpoint import app
+
+        app.main()
+    except KeyboardInterrupt:
+        service_window.open()
+    except BaseException as error:  # whatever it is: it must not keep the module from starting
+        import sys
+
+        sys.print_exception(error)
+        slots.crashed(error)
+    slots.leave()
+
+
+chosen = slots.choose()
+if chosen == slots.SAFE:
+    slots.running = chosen
+    slots.leave()
+    print("wattline: no application starts; safe mode. Install a release with wattline update.")
+else:
+    start(chosen)
