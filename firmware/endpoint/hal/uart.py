@@ -1,5 +1,7 @@
 """A serial port as the optical and programming tasks use it: chunks, never single bytes."""
 
+from os import dupterm
+
 from machine import UART, Pin
 from micropython import const
 
@@ -12,6 +14,8 @@ _BITS_PER_BYTE = const(10)
 class SerialPort:
     """One UART, 8N1. Context: task only.
 
+    `uart` is the driver's stream, for a task that waits until it can be read.
+
     Parameters
     ----------
     number, tx, rx : int
@@ -21,7 +25,7 @@ class SerialPort:
     """
 
     def __init__(self, number, tx, rx, baud_bps):
-        self._uart = UART(
+        self.uart = UART(
             number,
             baud_bps,
             tx=Pin(tx),
@@ -30,8 +34,24 @@ class SerialPort:
             txbuf=_TX_BYTES,
             timeout=0,
         )
+        self._set_rate(baud_bps)
+
+    def _set_rate(self, baud_bps):
         self.baud_bps = baud_bps
         self._byte_us = (_BITS_PER_BYTE * 1_000_000 + baud_bps - 1) // baud_bps
+
+    def set_baud(self, baud_bps):
+        """Change the rate; call it when nothing is on its way."""
+        self.uart.init(baudrate=baud_bps)
+        self._set_rate(baud_bps)
+
+    def is_sent(self):
+        """Return whether the last byte has left."""
+        return self.uart.txdone()
+
+    def lend_to_console(self, lent):
+        """Let the MicroPython console speak on this port, besides USB, or take it back."""
+        dupterm(self.uart if lent else None)
 
     def wire_us(self, count):
         """Return the time `count` characters take on the wire, in us."""
@@ -39,13 +59,13 @@ class SerialPort:
 
     def write(self, view):
         """Queue bytes; they leave in the background."""
-        self._uart.write(view)
+        self.uart.write(view)
 
     def readinto(self, buffer):
         """Read what has arrived; return the count (0 when nothing has)."""
         # Never ask for more than is there: the driver would spin through its character time-out.
-        count = min(self._uart.any(), len(buffer))
-        return self._uart.readinto(buffer, count) if count else 0
+        count = min(self.uart.any(), len(buffer))
+        return self.uart.readinto(buffer, count) if count else 0
 
     def drain(self, buffer):
         """Throw away whatever has arrived, into `buffer`."""

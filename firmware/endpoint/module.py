@@ -1,0 +1,252 @@
+"""What tables and commands see of the module: its identity, its settings, its records.
+
+Context: task only. Allocates: texts.
+"""
+
+import json
+from binascii import hexlify
+from hashlib import sha256
+
+from micropython import const
+
+from endpoint.hal import files
+from endpoint.keys import KeyRefused, check_keys
+from endpoint.line.command import BAD_ARGUMENT, DONE
+from endpoint.line.profile import PROFILES
+from endpoint.metering import MeteringError, tou
+from endpoint.optical import services
+from endpoint.programming import KEYS as KEYS_TABLE
+from endpoint.programming import READINGS, SCHEDULE, SETTINGS, STAGED, STATUS
+from endpoint.readings import readings
+from endpoint.settings import SettingsError, check
+
+SETTINGS_FILE = "/settings.json"
+KEYS_FILE = "/keys.json"
+STAGED_FILE = "/schedule.new"
+LOCK_FILE = "/lock.json"
+_LOCK_MAX_BYTES = const(64)
+_TEXT_MAX_BYTES = const(1024)
+_LABEL_DIGITS = const(16)
+
+# InterfaceBIT as status and line carry it.
+DISPLAY_FULL = const(1 << 0)  # maximum number of display records reached
+NOT_LOGGING = const(1 << 1)
+CLOCK_UNKNOWN = const(1 << 2)
+SUPPLY_OUT = const(1 << 3)
+DISPLAY_DIFFERS = const(1 << 4)  # what the meter shows is not what detent and net count
+
+
+def read_settings(forms):
+    """Return the checked settings, or the sentence that says why there are none.
+
+    Parameters
+    ----------
+    forms : list of str
+        Meter forms that this board serves.
+
+    Returns
+    -------
+    tuple
+        (settings or None, reason)
+    """
+    text = files.read(SETTINGS_FILE, _TEXT_MAX_BYTES)
+    if text is None:
+        return None, "not programmed; run wattline program"
+    if len(text) > _TEXT_MAX_BYTES:
+        return None, "settings.json is too long; program again"
+    if not text.rstrip().endswith(b"}"):
+        # MicroPython's json takes a file that was cut short, and what is missing has defaults.
+        return None, "settings.json is damaged; program again"
+    try:
+        return check(json.loads(text), forms, PROFILES), ""
+    except (ValueError, TypeError):
+        return None, "settings.json is damaged; program again"
+    except SettingsError as error:
+        return None, "%s; program again" % error
+
+
+def read_keys(unique_id):
+    """Return the module's secrets.
+
+    A module that nobody has given any has one password, for the administrator: the digits on
+    its label, which follow from the chip's own number. Damaged secrets open nothing.
+    """
+    text = files.read(KEYS_FILE, _TEXT_MAX_BYTES)
+    if text is None:
+        keys = check_keys({})
+        keys["admin_password"] = label(unique_id)
+        return keys
+    try:
+        return check_keys(json.loads(text))
+    except (ValueError, TypeError, KeyRefused):
+        return check_keys({})
+
+
+def read_lock():
+    """Return wrong passwords and ms of lock that were left before this start."""
+    try:
+        wrong, locked_ms = json.loads(files.read(LOCK_FILE, _LOCK_MAX_BYTES))
+        return int(wrong), int(locked_ms)
+    except (ValueError, TypeError):
+        return 0, 0
+
+
+def write_lock(wrong, locked_ms):
+    """Keep the count of wrong passwords, so that a restart does not clear it."""
+    files.replace(LOCK_FILE, json.dumps([wrong, locked_ms]).encode())
+
+
+def label(unique_id):
+    """Return the first password of a module that nobody has programmed yet."""
+    return hexlify(sha256(b"label" + unique_id).digest())[:_LABEL_DIGITS]
+
+
+class Module:
+    """The module as tables and commands know it.
+
+    Parameters
+    ----------
+    settings : dict or None
+        As `read_settings` gave them.
+    forms : list of str
+    version : int
+        Firmware version.
+    report : callable
+        Returns the status as a dictionary.
+
+    Attributes
+    ----------
+    settings : dict or None
+    eid : int
+        0 while not programmed.
+    rings : list of Ring
+    window : tuple or None
+        Seconds and baud of a service window that was asked for on the port.
+    wants_restart : bool
+        Somebody asked for one on the port.
+    identify, rekey : callable
+        Set by the application.
+    """
+
+    def __init__(self, settings, forms, version, report):
+        self.settings = settings
+        self.version = version
+        self.rings = []
+        self.engine = None
+        self.commands = None
+        self.clock = None
+        self.identify = self.rekey = _nothing
+        self.window = None
+        self.wants_restart = False
+        self._forms = forms
+        self._report = report
+        self.interface_bits = 0
+
+    @property
+    def eid(self):
+        """Endpoint identity, 0 while there is none."""
+        return self.settings["eid"] if self.settings else 0
+
+    @property
+    def is_programmed(self):
+        """Whether there are settings."""
+        return self.settings is not None
+
+    @property
+    def is_logging(self):
+        """Whether the meter is read and its energy kept."""
+        return self.engine is not None and not self.interface_bits & NOT_LOGGING
+
+    @property
+    def has_time(self):
+        """Whether the time of day is known."""
+        return self.engine is not None and self.engine.utc_s(self.clock.s()) != 0
+
+    # -- for tables -----------------------------------------------------------------
+
+    def text(self, table):
+        """Return the content of one of the module's own tables."""
+        if table == STATUS:
+            return json.dumps(self._report()).encode()
+        if table == SETTINGS:
+            return json.dumps(self.settings or {}).encode()
+        if table == READINGS:
+            return json.dumps(self._readings()).encode()
+        if table == SCHEDULE:
+            return bytes(self.engine.schedule or b"") if self.engine else b""
+        if table == STAGED:
+            return self.staged()
+        return b""
+
+    def _readings(self):
+        return readings(self.engine, self.clock.s()) if self.engine else {}
+
+    def write(self, table, data):
+        """Take a text that somebody with the right to it sent; return a reply code."""
+        if table == STAGED:
+            try:
+                tou.check(data)
+            except MeteringError:
+                return services.ONP
+            self.stage(data)
+            return services.OK
+        try:
+            fields = json.loads(data) if data.rstrip().endswith(b"}") else None
+        except ValueError:
+            fields = None
+        if not isinstance(fields, dict):
+            return services.ONP
+        if table == SETTINGS:
+            return services.OK if self.change(fields) == DONE else services.ONP
+        if table == KEYS_TABLE:
+            return self._change_keys(fields)
+        return services.IAR
+
+    def run(self, text):
+        """Carry a command out now; return its result."""
+        if self.commands is None:
+            return BAD_ARGUMENT
+        return self.commands.run(text, self.clock.s())
+
+    # -- for commands ---------------------------------------------------------------
+
+    def change(self, fields):
+        """Check settings, store them, put them into force; return DONE or BAD_ARGUMENT."""
+        changed = dict(self.settings or {})
+        changed.update(fields)
+        try:
+            changed = check(changed, self._forms, PROFILES)
+        except SettingsError:
+            return BAD_ARGUMENT
+        files.replace(SETTINGS_FILE, json.dumps(changed).encode())
+        self.settings = changed
+        return DONE
+
+    def stage(self, data):
+        """Keep a schedule until it is activated."""
+        files.replace(STAGED_FILE, data)
+
+    def staged(self):
+        """Return the schedule that waits, b"" if none does."""
+        return files.read(STAGED_FILE, tou.SCHEDULE_MAX_BYTES) or b""
+
+    def _change_keys(self, fields):
+        text = files.read(KEYS_FILE, _TEXT_MAX_BYTES)
+        try:
+            changed = json.loads(text) if text else {}
+        except ValueError:
+            changed = {}
+        changed.update(fields)
+        try:
+            keys = check_keys(changed)
+        except KeyRefused:
+            return services.ONP
+        if not keys["admin_password"]:
+            return services.ONP  # nobody could change them again
+        files.replace(KEYS_FILE, json.dumps(changed).encode())
+        self.rekey(keys)
+        return services.OK
+
+
+def _nothing(*_):
+    pass
