@@ -114,3 +114,20 @@ class Rig:
         self._forgotten_us = at
         self._written = array("I")
         return edges
+
+
+_SINE = array("h")
+
+
+def cosine_q14(phase):
+    """Return cosine in 2^-14 of a phase in 1/4096 of a turn, in integers in both worlds."""
+    if not _SINE:
+        # Rotation by 1/4096 turn, in 2^-30; good to 1e-4 over a turn.
+        x, y = 1 << 44, 0
+        for _ in range(4096):
+            _SINE.append((x + (1 << 29)) >> 30)
+            x, y = (
+                (x * 1073740561 - y * 1647098) >> 30,
+                (x * 1647098 + y * 1073740561) >> 30,
+            )
+    return _SINE[phase & 4095]

@@ -58,7 +58,7 @@ ARGUMENTS = {
     SET_CHANNEL: (("profile", 8), ("channel", 16)),
     # Membership `slot` (0 … 3) becomes `group` (1 … 255), or none (0).
     SET_GROUP: (("slot", 8), ("group", 8)),
-    # `kind` is the code of the body; `check` its CRC-16s, see transfer.
+    # `kind` is the code of the body; for `check` see transfer.
     TRANSFER_BEGIN: (("transfer", 8), ("kind", 8), ("length", 16), ("check", 32)),
     # Seven bytes at 7 · index.
     TRANSFER_PART: (("transfer", 8), ("index", 8), ("data", 56)),
@@ -176,6 +176,13 @@ def unpack(command):
         fields[name] = word >> shift & ((1 << bits) - 1)
         _check(code, name, bits, fields[name])
     return code, fields
+
+
+def filled(command):
+    """Return a short command with zero bytes up to a frame's ten; raise CommandError."""
+    if len(command) > 1 + LINE_ARGUMENT_BYTES:
+        raise CommandError
+    return command + bytes(1 + LINE_ARGUMENT_BYTES - len(command))
 
 
 def _check(code, name, bits, value):

@@ -1,0 +1,1 @@
+"""The collector's side of the downlink: frames, counters, released keys, waveform."""
