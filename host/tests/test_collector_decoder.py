@@ -10,8 +10,8 @@ from endpoint.line.frame import CODE_BITS, encode_into, frame_crc
 from endpoint.line.payload import JOIN, REGISTER, pack_into, pack_join, pack_register, unpack
 from endpoint.line.profile import BENCH
 from wattline.collector import pac
-from wattline.collector.decoder import FIT_UNEXPECTED, decode
-from wattline.collector.search import PILOT_SLOTS, scrambler
+from wattline.collector.decoder import decode
+from wattline.collector.symbols import PILOT_SLOTS, scrambler
 
 EID = 0x0028A1C3
 
@@ -42,7 +42,7 @@ def _code_bits(payload, eid, channel):
 def test_list_decoder_inverts_the_encoder_and_mends_flips(payload, eid, channel, flips):
     llr = 4.0 * (1 - 2.0 * _code_bits(payload, eid, channel))
     llr[list(flips)] *= -0.25
-    words, metrics = pac.decode(llr.astype(np.float32), 8)
+    words, metrics, _ = pac.decode(llr.astype(np.float32), 8)
     assert bytes(words[0]) == payload + frame_crc(eid, payload).to_bytes(2, "big")
     assert np.all(np.diff(metrics) >= 0)
 
@@ -67,7 +67,7 @@ def test_register_round_trip_at_8_db(fields, eid, channel, seed):
     pack_into(payload, REGISTER, fields)
     rng = np.random.default_rng(seed)
     received, noise = symbols_of(payload, eid, channel, 8.0, rng, walk_rad=0.03)
-    decoded = decode(received, noise, channel, [eid], min_fit=FIT_UNEXPECTED)
+    decoded = decode(received, noise, channel, [eid])
     assert decoded.payload == payload and decoded.eid == eid
     assert decoded.fields == unpack(payload)[1]
     assert abs(decoded.ebn0_db - 8.0) < 2.5
@@ -114,7 +114,7 @@ def test_noise_is_refused():
     for _ in range(60):
         both = rng.normal(0, np.sqrt(0.5), (2, 280))
         received = (both[0] + 1j * both[1]).astype(np.complex64)
-        assert decode(received, 1.0, 42, eids, (32,), FIT_UNEXPECTED) is None
+        assert decode(received, 1.0, 42, eids) is None
 
 
 def test_nothing_at_all_is_refused():

@@ -1,23 +1,27 @@
-"""From samples to symbols: line phase, resampling, harmonic canceller, half-cycle transforms.
+"""From samples to whole line cycles: line phase, resampling, harmonic canceller, limiter.
 
-Everything is streaming with bounded memory. A half-cycle is the unit of time from here on:
-half q covers line phase q/2 … (q+1)/2 of the collector's own reference loop.
+Everything is streaming with bounded memory. One cycle is 64 samples from here on, at equal
+phases of the collector's own reference loop.
 """
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from endpoint.line.profile import Profile
 from wattline.line.reference import Reference
 
 # Samples per line cycle after resampling.
 SAMPLES = 64
-_HALF = SAMPLES // 2
 # Interpolator.
 _TAPS = 24
 _FRACTIONS = 512
 # Harmonic canceller: cycles in its average.
 _COMB_CYCLES = 65
+# Limiter: how many cycles it learns from at once, and what it calls impulsive: mean square
+# over the median's estimate of it.
+_LEARN_CYCLES = 240
+_IMPULSIVE = 1.25
+_CLIP_SIGMA = 1.5
 
 
 class LinePhase:
@@ -33,12 +37,30 @@ class LinePhase:
         """Take the next samples."""
         v = np.concatenate([[self._last], voltage])
         positive = v > 0
-        for i in np.flatnonzero(positive[1:] != positive[:-1]):
-            share = v[i] / (v[i] - v[i + 1])
-            t_s = (self._count + i - 1 + share) / self._rate_sps
-            self.reference.edge(t_s, int(positive[i + 1]))
+        at = np.flatnonzero(positive[1:] != positive[:-1])
+        share = v[at] / (v[at] - v[at + 1])
+        t_s = (self._count + at - 1 + share) / self._rate_sps
+        self.reference.edges(t_s, positive[at + 1].astype(np.int64))
         self._last = float(v[-1])
         self._count += len(voltage)
+
+
+class Clock:
+    """Stands in for `LinePhase` when carriers follow crystals instead of the line."""
+
+    def __init__(self, rate_sps: int) -> None:
+        self.reference = Reference(300)
+        self._rate_sps = rate_sps
+        self._count = 0
+        self._half = 0
+
+    def feed(self, voltage: NDArray) -> None:
+        """Take the next samples; only their number matters."""
+        self._count += len(voltage)
+        end = int(self._count / self._rate_sps * 120)
+        halves = np.arange(self._half, end)
+        self._half = end
+        self.reference.edges((halves + 1) / 120.0, (halves % 2 == 1).astype(np.int64))
 
 
 def _interpolator() -> NDArray[np.float32]:
@@ -48,6 +70,27 @@ def _interpolator() -> NDArray[np.float32]:
     window = np.i0(8.0 * np.sqrt(np.maximum(1 - (x / (_TAPS / 2)) ** 2, 0.0))) / np.i0(8.0)
     taps = np.sinc(x) * window
     return (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@njit(cache=True, fastmath=True)
+def _resample(samples, first, rate_sps, times, phases, cycle, taps, out):
+    """Fill `out` with whole cycles from `cycle` on."""
+    knot = np.searchsorted(phases, cycle) - 1
+    knot = min(max(knot, 0), len(phases) - 2)
+    for c in range(len(out)):
+        for j in range(SAMPLES):
+            phase = cycle + c + j / SAMPLES
+            while knot < len(phases) - 2 and phases[knot + 1] < phase:
+                knot += 1
+            slope = (times[knot + 1] - times[knot]) / (phases[knot + 1] - phases[knot])
+            at = (times[knot] + (phase - phases[knot]) * slope) * rate_sps - first
+            whole = int(np.floor(at))
+            tap = taps[int((at - whole) * _FRACTIONS)]
+            start = whole - (_TAPS // 2 - 1)
+            total = np.float32(0.0)
+            for i in range(_TAPS):
+                total += samples[start + i] * tap[i]
+            out[c, j] = total
 
 
 class Resampler:
@@ -67,7 +110,7 @@ class Resampler:
 
     def feed(self, current: NDArray) -> NDArray[np.float32]:
         """Take samples; return the whole cycles that are now known, shape (cycles, 64)."""
-        self._buffer = np.concatenate([self._buffer, current])
+        self._buffer = np.concatenate([self._buffer, current.astype(np.float32, copy=False)])
         reference = self._reference
         last_s = (self._first + len(self._buffer) - _TAPS) / self._rate_sps
         end = reference.phase_until
@@ -83,15 +126,15 @@ class Resampler:
         cycles = int(np.floor(end)) - self._cycle
         if cycles <= 0:
             return self._none()
-        phase = self._cycle + np.arange(cycles * SAMPLES) / SAMPLES
-        at = reference.times(phase) * self._rate_sps - self._first
+        out = np.empty((cycles, SAMPLES), np.float32)
+        times, phases = reference.knots
+        _resample(
+            self._buffer, self._first, self._rate_sps, times, phases, self._cycle, self._taps, out
+        )
         self._cycle += cycles
-        whole = np.floor(at).astype(np.int64)
-        taps = self._taps[((at - whole) * _FRACTIONS).astype(np.int64)]
-        windows = np.lib.stride_tricks.sliding_window_view(self._buffer, _TAPS)
-        out = np.einsum("ij,ij->i", windows[whole - (_TAPS // 2 - 1)], taps)
-        self._drop(int(whole[-1]) - _TAPS)
-        return out.reshape(cycles, SAMPLES)
+        last = float(reference.times(np.array([self._cycle - 1.0 / SAMPLES]))[0])
+        self._drop(int(last * self._rate_sps) - self._first - _TAPS)
+        return out
 
     def _none(self) -> NDArray[np.float32]:
         # Before the loop runs only a second is worth keeping.
@@ -107,6 +150,19 @@ class Resampler:
     def cycle(self) -> int | None:
         """The next cycle that `feed` will return, in cycles of the loop; None before any."""
         return self._cycle
+
+
+@njit(cache=True, fastmath=True)
+def _subtract_mean(history, weights, out):
+    """Subtract from every cycle the weighted mean of the cycles around it."""
+    for c in range(len(out)):
+        row = out[c]
+        row[:] = 0.0
+        for d in range(len(weights)):
+            weight = weights[d]
+            source = history[c + d]
+            for j in range(SAMPLES):
+                row[j] += weight * source[j]
 
 
 class HarmonicCanceller:
@@ -130,32 +186,51 @@ class HarmonicCanceller:
         count = len(self._history) - _COMB_CYCLES + 1
         if count <= 0:
             return np.zeros((0, SAMPLES), np.float32)
-        windows = np.lib.stride_tricks.sliding_window_view(self._history, _COMB_CYCLES, axis=0)
-        out = windows @ self._weights
+        out = np.empty((count, SAMPLES), np.float32)
+        _subtract_mean(self._history, self._weights, out)
         self._history = self._history[count:]
         return out
 
 
-class HalfCycles:
-    """Correlates every half-cycle with the carriers of all channels."""
+class Limiter:
+    """Clips impulses at a multiple of what is usual at their line phase.
 
-    def __init__(self, profile: Profile, channels: NDArray[np.int64]) -> None:
-        self._two_l = 2 * profile.cycles_per_symbol
-        self._channels = channels
-        angle = 2 * np.pi * np.outer(np.arange(_HALF), channels)
-        angle /= SAMPLES * profile.cycles_per_symbol
-        # Twice the mean over a symbol is the carrier's complex amplitude. Real and imaginary
-        # parts stand side by side, so that one real product serves both.
-        scale = 1 / (_HALF * profile.cycles_per_symbol)
-        kernel = scale * np.concatenate([np.cos(angle), -np.sin(angle)], axis=1)
-        self._kernel = kernel.astype(np.float32)
+    On a line without impulses it does nothing, because clipping noise that is Gaussian costs
+    signal.
 
-    def transform(self, cycles: NDArray[np.float32], first_half: int) -> NDArray[np.complex64]:
-        """Return shape (halves, channels) for cycles that begin at half `first_half`."""
-        halves = cycles.reshape(-1, _HALF)
-        q = first_half + np.arange(len(halves))
-        turns = (q[:, None] * self._channels % self._two_l) / self._two_l
-        parts = halves @ self._kernel
-        columns = len(self._channels)
-        sums = parts[:, :columns] + 1j * parts[:, columns:]
-        return sums * np.exp(-2j * np.pi * turns).astype(np.complex64)
+    Attributes
+    ----------
+    variance
+        What is left per line phase, for weighting; None while all phases are alike.
+    """
+
+    def __init__(self) -> None:
+        self._limits: NDArray[np.float32] | None = None
+        self._learned = np.zeros((0, SAMPLES), np.float32)
+        self.variance: NDArray[np.float64] | None = None
+
+    def feed(self, cycles: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the cycles, clipped in place if need be."""
+        self._learned = np.concatenate([self._learned, cycles])
+        if self._limits is None or len(self._learned) >= _LEARN_CYCLES:
+            if len(self._learned) >= _LEARN_CYCLES // 8:
+                self._learn(self._learned[-_LEARN_CYCLES:])
+            if len(self._learned) >= _LEARN_CYCLES:
+                self._learned = self._learned[:0]
+        if self._limits is not None:
+            np.clip(cycles, -self._limits, self._limits, out=cycles)
+        return cycles
+
+    def _learn(self, cycles: NDArray[np.float32]) -> None:
+        sigma = 1.4826 * np.median(np.abs(cycles), axis=0).astype(np.float64)
+        power = np.mean(cycles.astype(np.float64) ** 2, axis=0)
+        usual = np.median(sigma)
+        spread = power / np.maximum(sigma, 1e-3 * usual + 1e-30) ** 2
+        impulsive = spread.mean() > _IMPULSIVE or sigma.max() > 1.6 * sigma.min()
+        if not impulsive:
+            self._limits = np.full(SAMPLES, np.inf, np.float32)
+            self.variance = None
+            return
+        limits = _CLIP_SIGMA * sigma
+        self._limits = limits.astype(np.float32)
+        self.variance = np.mean(np.clip(cycles, -limits, limits) ** 2, axis=0)

@@ -1,29 +1,69 @@
-"""List decoder of the PAC (256, 80) code: successive cancellation over L paths at once.
+"""List decoder of the PAC (256, 80) code: successive cancellation over many paths at once.
 
-The array axis is the path, so a list of 32 costs little more than one of 8.
+All paths reach a node of the tree at the same time. Each node size therefore has one row of
+storage per path, rewritten for all paths together, and a path that is cloned only copies the
+numbers of the rows it refers to.
 
-Source: docs/phy.md, "Coding chain".
+Beside the words it returns how much probability all other code words share, estimated from
+the paths that were dropped; from both follows how likely a word is to be the right one.
+
+A bit is held as the difference of its two probabilities (+1: surely 0): the sum of two bits is
+then a product, and no logarithm is needed but at the leaves.
+
+Source: docs/phy.md, "Decoder".
 """
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from endpoint.line.frame import CODE_BITS, INFO_BITS, ORD
 
+MAX_LIST = 8192
 _STAGES = 8
 # v[0] … v[62] are frozen and so is all that depends on them: decoding starts here.
 _FIRST = min(ORD)
-_IS_INFO = np.zeros(CODE_BITS, bool)
-_IS_INFO[list(ORD)] = True
-# Info bit carried by each position, for putting the decisions in order.
-_RANK = np.argsort(np.argsort(list(ORD)))
+# Info bit carried by each position; -1 where the position is frozen.
+_INFO_AT = np.full(CODE_BITS, -1, np.int64)
+_INFO_AT[list(ORD)] = np.arange(INFO_BITS)
+# Frozen positions behind each position: a dropped path spreads over that many choices fewer.
+_FROZEN_AFTER = np.array(
+    [np.count_nonzero(_INFO_AT[i + 1 :] < 0) for i in range(CODE_BITS)], np.int64
+)
 # Precoder taps on v[i-1], v[i-3], v[i-4], v[i-6]; bit 0 of the state is v[i-1].
 _TAPS = 0b101101
 _PARITY = np.array([(s & _TAPS).bit_count() & 1 for s in range(64)], np.uint8)
-_NODES = [slice((1 << k) - 1, (2 << k) - 1) for k in range(_STAGES)]
+# Nobody is surer of a bit than this, so that contradictions stay finite in single precision.
+_SUREST = np.float32(1 - 1e-6)
+_HALF = np.float32(0.5)
+_ONE = np.float32(1.0)
+_LN2 = np.log(2.0)
+# Nodes of fewer than 2^3 elements are stored element by element, all paths side by side.
+_SMALL = 3
 
 
-def decode(llr: NDArray[np.float32], size: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+class Workspace:
+    """Storage for lists of up to `size` paths, reused from frame to frame."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.alpha = np.zeros((size, CODE_BITS), np.float32)
+        self.left = np.zeros((size, CODE_BITS), np.float32)
+        self.small = np.zeros((3 << _SMALL, size), np.float32)
+        self.small_left = np.zeros((1 << _SMALL, size), np.float32)
+        self.rows = np.zeros((4, _STAGES + 1, size), np.int32)
+        self.metrics = np.zeros((3, 2 * size), np.float32)
+        self.states = np.zeros((2, size), np.uint8)
+        self.trace = np.zeros((INFO_BITS, size), np.int32)
+        self.words = np.zeros((size, INFO_BITS // 8), np.uint8)
+
+
+def decode(
+    llr: NDArray[np.float32],
+    size: int,
+    prior: NDArray[np.float32] | None = None,
+    workspace: Workspace | None = None,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], float]:
     """Return the best words of a received frame.
 
     Parameters
@@ -31,86 +71,309 @@ def decode(llr: NDArray[np.float32], size: int) -> tuple[NDArray[np.uint8], NDAr
     llr
         256 log-likelihood ratios of the code bits x[0] …, positive for 0.
     size
-        List size, a power of two.
+        List size, a power of two up to `MAX_LIST`.
+    prior
+        80 log-likelihood ratios of the information bits, known beforehand; None for none.
+    workspace
+        Storage for at least `size` paths; None makes one.
 
     Returns
     -------
     words : (paths, 10) uint8
         80 information bits each, most significant first.
     metrics : (paths,) float32
-        Their path metrics, ascending; smaller is likelier.
+        Minus the logarithm of their probabilities among all 2^256 vectors, ascending.
+    others : float
+        Logarithm of the probability shared by all code words that are not in the list.
     """
-    top = np.asarray(llr, np.float32).reshape(1, CODE_BITS)
-    # Per path: LLRs and left partial sums of the node of size 2^k on the way to the leaf.
-    alpha = np.zeros((1, CODE_BITS - 1), np.float32)
-    left = np.zeros((1, CODE_BITS - 1), np.uint8)
-    metric = np.zeros(1, np.float32)
-    state = np.zeros(1, np.int64)
-    parents: list[NDArray] = []
-    choices: list[NDArray] = []
-    for i in range(_FIRST, CODE_BITS):
-        _descend(top, alpha, left, i)
-        leaf = alpha[:, 0]
-        parity = _PARITY[state]
-        cost = np.abs(leaf)
-        against = (leaf < 0) != (parity == 1)
-        if _IS_INFO[i]:
-            # Choice 0 sends u = parity, choice 1 its opposite.
-            both = np.concatenate([metric + cost * against, metric + cost * ~against])
-            keep = np.arange(len(both))
-            if len(both) > size:
-                keep = np.argpartition(both, size)[:size]
-            parent = keep % len(metric)
-            choice = (keep >= len(metric)).astype(np.uint8)
-            metric = both[keep]
-            alpha = alpha[parent]
-            left = left[parent]
-            bit = parity[parent] ^ choice
-            state = (state[parent] << 1 | choice) & 63
-            parents.append(parent)
-            choices.append(choice)
-        else:
-            metric = metric + cost * against
-            bit = parity
-            state = state << 1 & 63
-        _ascend(left, bit, i)
-    order = np.argsort(metric)
-    return _words(parents, choices, order), metric[order]
+    if workspace is None or workspace.size < size:
+        workspace = Workspace(size)
+    if prior is None:
+        prior = np.zeros(INFO_BITS, np.float32)
+    count, others = scl(
+        np.ascontiguousarray(llr, np.float32),
+        prior,
+        size,
+        workspace.alpha,
+        workspace.left,
+        workspace.small,
+        workspace.small_left,
+        workspace.rows,
+        workspace.metrics,
+        workspace.states,
+        workspace.trace,
+        workspace.words,
+    )
+    metrics = workspace.metrics[0, :count]
+    order = np.argsort(metrics)
+    return workspace.words[order], metrics[order], others
 
 
-def _descend(top: NDArray, alpha: NDArray, left: NDArray, i: int) -> None:
-    """Bring the LLRs down to leaf `i`, in place."""
-    if i == _FIRST:
-        steps = [(k, i >> k & 1) for k in range(_STAGES - 1, -1, -1)]
-    else:
-        turn = (i & -i).bit_length() - 1
-        steps = [(turn, 1), *((k, 0) for k in range(turn - 1, -1, -1))]
-    for k, right in steps:
-        above = top if k == _STAGES - 1 else alpha[:, _NODES[k + 1]]
+@njit(cache=True, fastmath=True, inline="always")
+def _both(a, b):
+    """Combine what two places say of one bit."""
+    out = (b + a) / (_ONE + a * b)
+    return min(max(out, -_SUREST), _SUREST)
+
+
+@njit(cache=True, fastmath=True)
+def _descend(llr, alpha, left, small, small_left, rows, count, i):
+    """Bring the LLRs of all paths down to leaf `i`."""
+    turn = 7
+    if i != _FIRST:
+        turn = 0
+        while not (i >> turn) & 1:
+            turn += 1
+    for k in range(turn, -1, -1):
         half = 1 << k
-        a, b = above[:, :half], above[:, half:]
-        if right:
-            alpha[:, _NODES[k]] = b + np.where(left[:, _NODES[k]], -a, a)
+        right = (i >> k) & 1
+        above = rows[0, k + 1]
+        signs = rows[1, k]
+        if k >= _SMALL:
+            for p in range(count):
+                source = llr if k == 7 else alpha[above[p], 2 * half : 4 * half]
+                a = source[:half]
+                b = source[half:]
+                out = alpha[p, half : 2 * half]
+                if right:
+                    sign = left[signs[p], half : 2 * half]
+                    for j in range(half):
+                        out[j] = _both(sign[j] * a[j], b[j])
+                else:
+                    for j in range(half):
+                        out[j] = a[j] * b[j]
+        elif k == _SMALL - 1:
+            for j in range(half):
+                out = small[half + j]
+                sign = small_left[half + j]
+                if right:
+                    for p in range(count):
+                        row = alpha[above[p]]
+                        out[p] = _both(sign[signs[p]] * row[2 * half + j], row[3 * half + j])
+                else:
+                    for p in range(count):
+                        row = alpha[above[p]]
+                        out[p] = row[2 * half + j] * row[3 * half + j]
         else:
-            alpha[:, _NODES[k]] = np.copysign(np.minimum(np.abs(a), np.abs(b)), a * b)
+            for j in range(half):
+                out = small[half + j]
+                sign = small_left[half + j]
+                a = small[2 * half + j]
+                b = small[3 * half + j]
+                if right:
+                    for p in range(count):
+                        out[p] = _both(sign[signs[p]] * a[above[p]], b[above[p]])
+                else:
+                    for p in range(count):
+                        out[p] = a[above[p]] * b[above[p]]
+        here = rows[0, k]
+        for p in range(count):
+            here[p] = p
 
 
-def _ascend(left: NDArray, bit: NDArray, i: int) -> None:
-    """Combine the decision of leaf `i` upwards until a left child is complete, in place."""
-    sums = bit[:, None]
-    k = 0
-    while i >> k & 1 and k < _STAGES - 1:
-        sums = np.concatenate([left[:, _NODES[k]] ^ sums, sums], axis=1)
-        k += 1
-    if not i >> k & 1:
-        left[:, _NODES[k]] = sums
+@njit(cache=True, fastmath=True)
+def _ascend(left, small_left, work, rows, bits, count, i):
+    """Combine the decisions of leaf `i` upwards until a left child is complete."""
+    top = 0
+    while (i >> top) & 1 and top < 7:
+        top += 1
+    if (i >> top) & 1:
+        return
+    out = small_left[1] if top == 0 else work[0]
+    for p in range(count):
+        out[p] = 1.0 - 2.0 * bits[p]
+    for k in range(min(top, _SMALL)):
+        half = 1 << k
+        signs = rows[1, k]
+        last = k == top - 1 and top < _SMALL
+        for j in range(half):
+            cur = work[j]
+            sign = small_left[half + j]
+            low = small_left[2 * half + j] if last else cur
+            high = small_left[3 * half + j] if last else work[half + j]
+            for p in range(count):
+                bit = cur[p]
+                high[p] = bit
+                low[p] = bit * sign[signs[p]]
+    if top >= _SMALL:
+        for p in range(count):
+            out = left[p, 1 << top : 2 << top]
+            for j in range(1 << _SMALL):
+                out[j] = work[j, p]
+            for k in range(_SMALL, top):
+                half = 1 << k
+                sign = left[rows[1, k, p], half : 2 * half]
+                for j in range(half):
+                    out[half + j] = out[j]
+                    out[j] = out[j] * sign[j]
+    here = rows[1, top]
+    for p in range(count):
+        here[p] = p
 
 
-def _words(parents: list[NDArray], choices: list[NDArray], order: NDArray) -> NDArray[np.uint8]:
-    """Trace the surviving paths back and put their bits in the order of the information word."""
-    bits = np.empty((len(order), INFO_BITS), np.uint8)
-    path = order
-    for j in range(INFO_BITS - 1, -1, -1):
-        bits[:, j] = choices[j][path]
-        path = parents[j][path]
-    return np.packbits(bits[:, _RANK], axis=1)
+@njit(cache=True, fastmath=True)
+def _select(values, count, keep):
+    """Return the `keep`-th smallest (from 0) of `values`, reordering them."""
+    low, high = 0, count - 1
+    while low < high:
+        pivot = values[(low + high) >> 1]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if keep <= j:
+            high = j
+        elif keep >= i:
+            low = i
+        else:
+            break
+    return values[keep]
+
+
+@njit(cache=True, fastmath=True)
+def scl(llr, prior, size, alpha, left, small, small_left, rows, metrics, states, trace, words):
+    """Decode; return how many words there are and the logarithm of all others' probability."""
+    bits = np.zeros(size, np.uint8)
+    count = 1
+    metrics[0, 0] = 0.0
+    states[0, 0] = 0
+    rows[:, :, 0] = 0
+    # What lies before the first information position is zero.
+    left[0] = 1.0
+    small_left[:, 0] = 1.0
+    others = -1e30
+    leaves = small[1]
+    work = small[1 << _SMALL :]
+    step = 0
+    metric, both, scratch = metrics[0], metrics[1], metrics[2]
+    state, state_next = states[0], states[1]
+    # Probability of the frozen leaves since the last information leaf.
+    frozen = np.ones(size, np.float32)
+    top = np.tanh(np.minimum(np.maximum(llr, np.float32(-14.0)), np.float32(14.0)) * _HALF)
+    for i in range(_FIRST, CODE_BITS):
+        _descend(top, alpha, left, small, small_left, rows, count, i)
+        info = _INFO_AT[i]
+        if info < 0:
+            for p in range(count):
+                parity = _PARITY[state[p]]
+                leaf = leaves[p]
+                frozen[p] *= _HALF * (_ONE - leaf if parity else _ONE + leaf)
+                frozen[p] = max(frozen[p], np.float32(1e-30))
+                bits[p] = parity
+                state[p] = (state[p] << 1) & 63
+        else:
+            # Relative to knowing nothing: twice the prior's probability, half the leaf's.
+            zero = np.float32(1.0 / (1.0 + np.exp(-prior[info])))
+            one = np.float32(1.0 / (1.0 + np.exp(prior[info])))
+            for p in range(count):
+                leaf = leaves[p]
+                if _PARITY[state[p]]:
+                    leaf = -leaf
+                both[p] = metric[p] - np.log(frozen[p] * (_ONE + leaf) * zero)
+                both[count + p] = metric[p] - np.log(frozen[p] * (_ONE - leaf) * one)
+            total = 2 * count
+            limit = np.float32(1e30)
+            if total > size:
+                scratch[:total] = both[:total]
+                limit = _select(scratch, total, size)
+                best = both[0]
+                for p in range(1, total):
+                    best = min(best, both[p])
+                dropped = 0.0
+                for p in range(total):
+                    if both[p] >= limit and both[p] - best < 40:
+                        dropped += np.exp(best - both[p])
+                if dropped > 0:
+                    dropped = np.log(dropped) - best - _FROZEN_AFTER[i] * _LN2
+                    high = max(others, dropped)
+                    others = high + np.log(np.exp(others - high) + np.exp(dropped - high))
+            kept = 0
+            trail = trace[step]
+            for p in range(total):
+                if both[p] < limit and kept < size:
+                    trail[kept] = p
+                    kept += 1
+            # Clone: only the numbers of the rows move.
+            for k in range(_STAGES):
+                for p in range(kept):
+                    source = trail[p] if trail[p] < count else trail[p] - count
+                    rows[2, k, p] = rows[0, k, source]
+                    rows[3, k, p] = rows[1, k, source]
+            for k in range(_STAGES):
+                for p in range(kept):
+                    rows[0, k, p] = rows[2, k, p]
+                    rows[1, k, p] = rows[3, k, p]
+            for p in range(kept):
+                choice = 0
+                source = trail[p]
+                if source >= count:
+                    choice = 1
+                    source -= count
+                metric[p] = both[trail[p]]
+                frozen[p] = 1.0
+                bits[p] = _PARITY[state[source]] ^ choice
+                state_next[p] = ((state[source] << 1) | choice) & 63
+                trail[p] = 2 * source + choice
+            state, state_next = state_next, state
+            count = kept
+            step += 1
+        _ascend(left, small_left, work, rows, bits, count, i)
+    _trace_back(trace, words, count)
+    return count, others
+
+
+@njit(cache=True)
+def _trace_back(trace, words, count):
+    """Put the bits of every surviving path in the order of the information word."""
+    for p in range(count):
+        words[p] = 0
+        path = p
+        step = INFO_BITS - 1
+        for i in range(CODE_BITS - 1, _FIRST - 1, -1):
+            info = _INFO_AT[i]
+            if info >= 0:
+                if trace[step, path] & 1:
+                    words[p, info >> 3] |= 0x80 >> (info & 7)
+                path = trace[step, path] >> 1
+                step -= 1
+
+
+@njit(cache=True)
+def encode(word, bits):
+    """Write the 256 code bits of an information word of 10 bytes."""
+    bits[:] = 0
+    for i in range(_FIRST, CODE_BITS):
+        info = _INFO_AT[i]
+        if info >= 0:
+            bits[i] = (word[info >> 3] >> (7 - (info & 7))) & 1
+    for i in range(CODE_BITS - 1, 5, -1):
+        bits[i] ^= bits[i - 1] ^ bits[i - 3] ^ bits[i - 4] ^ bits[i - 6]
+    step = 1
+    while step < CODE_BITS:
+        for i in range(0, CODE_BITS, 2 * step):
+            for j in range(i, i + step):
+                bits[j] ^= bits[j + step]
+        step <<= 1
+
+
+@njit(cache=True)
+def soft_bits(words, metrics, llrs):
+    """Write what a list of words says of the 256 code bits, as log-likelihood ratios."""
+    bits = np.empty(CODE_BITS, np.uint8)
+    lean = np.zeros(CODE_BITS)
+    total = 0.0
+    for p in range(len(words)):
+        weight = np.exp(metrics[0] - metrics[p])
+        total += weight
+        encode(words[p], bits)
+        for i in range(CODE_BITS):
+            lean[i] += weight if bits[i] == 0 else -weight
+    for i in range(CODE_BITS):
+        share = min(max(lean[i] / total, -0.999), 0.999)
+        llrs[i] = np.log((1 + share) / (1 - share))

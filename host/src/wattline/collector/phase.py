@@ -1,72 +1,109 @@
-"""Carrier phase and bits together: a hidden Markov model of a phase that drifts and jumps."""
+"""Carrier phase and bits together: a hidden Markov model of a phase that drifts and jumps.
+
+Source: docs/phy.md, "Phase".
+"""
 
 import numpy as np
-from numpy.typing import NDArray
+from numba import njit
 
-_STATES = 32
+STATES = 32
+_REACH = 4
 _JUMP = 0.003
-_ANGLES = np.exp(-2j * np.pi * np.arange(_STATES) / _STATES)
+_COS = np.cos(2 * np.pi * np.arange(STATES) / STATES).astype(np.float32)
+_SIN = np.sin(2 * np.pi * np.arange(STATES) / STATES).astype(np.float32)
 
 
-def _transitions(walk_rad: float) -> NDArray[np.float64]:
-    """Return the circular random walk, with a share of jumps to anywhere."""
-    step = 2 * np.pi / _STATES
-    distance = (np.arange(_STATES) + _STATES // 2) % _STATES - _STATES // 2
-    # Convolved with one state's width, so that a walk below a state's width still moves.
-    spread = np.hypot(walk_rad, 0.35 * step)
-    row = np.exp(-0.5 * (distance * step / spread) ** 2)
-    row = (1 - _JUMP) * row / row.sum() + _JUMP / _STATES
-    return np.array([np.roll(row, i) for i in range(_STATES)])
+@njit(cache=True, fastmath=True)
+def _move(source, out, taps):
+    """Let the phase walk one symbol; `out` is normalised."""
+    for k in range(STATES):
+        out[k] = source[k] * taps[0]
+    for d in range(1, _REACH + 1):
+        tap = taps[d]
+        for k in range(STATES):
+            out[k] += tap * (source[(k + d) & (STATES - 1)] + source[(k - d) & (STATES - 1)])
+    total = np.float32(0.0)
+    for k in range(STATES):
+        total += out[k]
+    scale = np.float32(1.0 - _JUMP) / total
+    floor = np.float32(_JUMP / STATES)
+    for k in range(STATES):
+        out[k] = out[k] * scale + floor
+    return total
 
 
-def bit_llrs(
-    received: NDArray[np.complex128],
-    known: NDArray[np.int8],
-    amplitude: float,
-    noise: float,
-    walk_rad: float = 0.05,
-    prior: NDArray[np.float64] | None = None,
-) -> NDArray[np.float64]:
-    """Return extrinsic log-likelihood ratios of all symbols.
+@njit(cache=True, fastmath=True)
+def bit_llrs(received, known, prior, amplitude, noise, walk_rad, llrs):
+    """Compute extrinsic log-likelihood ratios of all symbols; return the log evidence.
 
     Parameters
     ----------
-    received
+    received : complex64, shape (symbols,)
         Symbols.
-    known
+    known : int8, shape (symbols,)
         +1 or -1 where the symbol is known, 0 where it is data.
-    amplitude
-        Carrier amplitude.
-    noise
-        Noise variance per complex symbol.
-    walk_rad
+    prior : float32, shape (symbols,)
+        LLRs from elsewhere, by which the phase may be judged; not part of the result.
+    amplitude, noise : float
+        Carrier amplitude; noise variance per complex symbol.
+    walk_rad : float
         Phase step from symbol to symbol, rad rms.
-    prior
-        LLRs from elsewhere, by which the phase may be judged.
-
-    Returns
-    -------
-    ndarray of float64
-        Positive for +1; the prior is not included.
+    llrs : float32, shape (symbols,)
+        Receives the result, positive for +1.
     """
     count = len(received)
-    # Log-likelihood of +1 against the mean of both, per symbol and phase.
-    x = (2 * amplitude / noise) * (received[:, None] * _ANGLES).real
-    lean = np.where(known != 0, 60.0 * known, 0.0 if prior is None else prior / 2)[:, None]
-    seen = np.logaddexp(x + lean, -x - lean)
-    seen = np.exp(seen - seen.max(axis=1, keepdims=True))
-    move = _transitions(walk_rad)
-    ahead = np.empty((count, _STATES))
-    behind = np.empty((count, _STATES))
-    state = np.full(_STATES, 1 / _STATES)
+    taps = np.empty(_REACH + 1, np.float32)
+    step = 2 * np.pi / STATES
+    # Never below a fraction of a state's width, so that a slow walk still moves.
+    spread = np.sqrt(walk_rad * walk_rad + (0.22 * step) ** 2)
+    for d in range(_REACH + 1):
+        taps[d] = np.exp(-0.5 * (d * step / spread) ** 2)
+    up = np.empty((count, STATES), np.float32)
+    down = np.empty((count, STATES), np.float32)
+    seen = np.empty((count, STATES), np.float32)
+    ahead = np.empty((count, STATES), np.float32)
+    state = np.full(STATES, np.float32(1.0 / STATES))
+    work = np.empty(STATES, np.float32)
+    evidence = 0.0
+    gain = 2 * amplitude / noise
     for i in range(count):
-        ahead[i] = state
-        state = move @ (state * seen[i])
-        state /= state.sum()
-    state = np.full(_STATES, 1 / _STATES)
+        re = np.float32(received[i].real * gain)
+        im = np.float32(received[i].imag * gain)
+        top = np.sqrt(re * re + im * im)
+        # Opposite phases exchange the signs.
+        for k in range(STATES // 2):
+            x = re * _COS[k] + im * _SIN[k]
+            plus = np.exp(x - top)
+            minus = np.exp(-x - top)
+            up[i, k] = plus
+            down[i, k] = minus
+            up[i, k + STATES // 2] = minus
+            down[i, k + STATES // 2] = plus
+        if known[i] > 0:
+            share = np.float32(1.0)
+        elif known[i] < 0:
+            share = np.float32(0.0)
+        else:
+            share = np.float32(1.0 / (1.0 + np.exp(-prior[i])))
+        other = np.float32(1.0) - share
+        for k in range(STATES):
+            seen[i, k] = share * up[i, k] + other * down[i, k] + np.float32(1e-30)
+            ahead[i, k] = state[k]
+            work[k] = state[k] * seen[i, k]
+        total = _move(work, state, taps)
+        evidence += np.log(total) + top - amplitude * amplitude / noise
+    norm = taps[0]
+    for d in range(1, _REACH + 1):
+        norm += 2 * taps[d]
+    state[:] = np.float32(1.0 / STATES)
     for i in range(count - 1, -1, -1):
-        behind[i] = state
-        state = move @ (state * seen[i])
-        state /= state.sum()
-    weight = np.log(ahead * behind + 1e-300)
-    return np.logaddexp.reduce(weight + x, axis=1) - np.logaddexp.reduce(weight - x, axis=1)
+        plus = np.float32(1e-30)
+        minus = np.float32(1e-30)
+        for k in range(STATES):
+            weight = ahead[i, k] * state[k]
+            plus += weight * up[i, k]
+            minus += weight * down[i, k]
+            work[k] = state[k] * seen[i, k]
+        llrs[i] = np.log(plus / minus)
+        _move(work, state, taps)
+    return evidence - count * np.log(norm)

@@ -4,30 +4,28 @@ It knows the rate, the profile and, if told, identities; everything else it find
 phase, channels, symbol alignment, frame starts, levels and noise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endpoint.line.profile import BENCH, FRAME_SYMBOLS, Profile
-from wattline.collector.decoder import FIT_EXPECTED, FIT_UNEXPECTED, Decoded, decode, measure
-from wattline.collector.frontend import HalfCycles, HarmonicCanceller, LinePhase, Resampler
+from wattline.collector import timing
+from wattline.collector.channelizer import Channelizer
+from wattline.collector.decoder import QUICK, SEARCH, THOROUGH, Decoded, decode, refit
+from wattline.collector.frontend import Clock, HarmonicCanceller, Limiter, LinePhase, Resampler
+from wattline.collector.history import MISSING_SYMBOLS, History
 from wattline.collector.records import KINDS, Frame, Progress
-from wattline.collector.search import Search
 
-# A start is tried on its pilots' score alone from here: about one try per second on noise.
+# A start is tried on its pilots' score from here, if it also has the power: about one try per
+# second on noise in `bench`.
 _MIN_SCORE = 7.0
-# Starts this close, in half-cycles, are one and the same frame.
-_NEIGHBOURS = 8
-_UNKNOWN_SIZES = (32,)
-_KNOWN_SIZES = (32, 128)
-# Cycles between looks at the starts; the search keeps little more than a frame.
+_SURE_SCORE = 14.0
+# Cycles between looks at the starts; the history keeps little more than a frame.
 _STEP_CYCLES = 12
 # A known endpoint that is not heard for so many frames is searched for anew.
 _MAX_MISSED = 8
-# Lower quartile of the channels' mean power, over its mean, for 280 symbols of noise.
-_QUARTILE = 0.96
 
 
 @dataclass
@@ -48,9 +46,14 @@ class Receiver:
     rate_sps
         Sampling rate of both inputs.
     profile
-        Waveform; symbols of up to 8 line cycles.
+        Waveform.
     eids
-        Identities known beforehand; those that join are added.
+        Identities known beforehand, with or without their channels; those that join are added.
+    cycle
+        Line cycles of the bus counted up to the first sample, if known. Without a count it is
+        found from the first frames heard, which are then received a little less well.
+    clock
+        "line" for carriers locked to the line, "crystal" for carriers that are not.
 
     Attributes
     ----------
@@ -58,24 +61,42 @@ class Receiver:
         Identities known, with the channel on which each was heard last (None if never).
     """
 
-    def __init__(self, rate_sps: int, profile: Profile = BENCH, eids: Iterable[int] = ()) -> None:
-        if profile.cycles_per_symbol > 8:
-            raise ValueError("This receiver is for symbols of up to 8 line cycles.")
+    def __init__(
+        self,
+        rate_sps: int,
+        profile: Profile = BENCH,
+        eids: Iterable[int] | Mapping[int, int | None] = (),
+        cycle: int | None = None,
+        clock: str = "line",
+    ) -> None:
         self._profile = profile
-        self._channels = np.array(profile.channels())
         self._rate_sps = rate_sps
-        self._line = LinePhase(rate_sps, profile.bandwidth_mhz)
+        locked = clock == "line"
+        self._line = LinePhase(rate_sps, profile.bandwidth_mhz) if locked else Clock(rate_sps)
         self._resampler = Resampler(rate_sps, self._line.reference)
         self._canceller = HarmonicCanceller()
-        self._transform = HalfCycles(profile, self._channels)
-        self._search = Search(profile, self._channels)
+        self._limiter = Limiter()
+        self._channelizer = Channelizer(profile)
+        self._channels = self._channelizer.channels[: self._channelizer.count]
+        self._column = {int(n): i for i, n in enumerate(self._channels)}
+        self._history = History(self._channelizer)
+        # Endpoints of long symbols count the bus's cycles together; of short ones each its own.
+        self._common = self._channelizer.part_halves > 1
+        self._cycle = cycle
         self._tracks: list[_Track] = []
         self._starts = 0
-        self._searching = False
+        self._waiting = np.zeros((0, 64), np.float32)
+        # Half-cycle at which parts are counted from 0, and the next one to come.
+        self._origin: int | None = None
         self._searched = 0
-        # When half-cycles began, for naming times: (half, s), thinned.
+        # Part at which the bus's count is a multiple of the frame; None while unknown.
+        self._bus: int | None = None
+        # When parts began, for naming times: (part, s), thinned.
         self._clock: list[tuple[int, float]] = []
         self.known: dict[int, int | None] = dict.fromkeys(eids)
+        if isinstance(eids, Mapping):
+            self.known.update(eids)
+        self._searched_columns = np.arange(len(self._channels))
 
     @property
     def locked(self) -> bool:
@@ -87,93 +108,142 @@ class Receiver:
         """Line frequency."""
         return self._line.reference.frequency_hz
 
-    def progress(self) -> list[Progress]:
-        """Return how far the frames of the known endpoints are."""
-        step = 2 * self._profile.cycles_per_symbol
-        shown = []
-        for track in self._tracks:
-            symbols = (self._search.end - track.start) // step
-            shown.append(
-                Progress(
-                    track.eid,
-                    int(self._channels[track.column]),
-                    min(max(symbols, 0), FRAME_SYMBOLS),
-                    FRAME_SYMBOLS,
-                )
-            )
-        return shown
+    @property
+    def cycle(self) -> int | None:
+        """Line cycles of the bus counted up to the first sample, as far as it is known."""
+        return self._cycle
 
-    def feed(self, voltage: NDArray[np.floating], current: NDArray[np.floating]) -> list[Frame]:
-        """Take samples of both inputs, equally many; return the frames that are complete."""
-        if len(voltage) != len(current):
-            raise ValueError("Give equally many samples of voltage and current.")
+    def progress(self) -> list[Progress]:
+        """Return how far the frames of known endpoints are."""
+        step = self._history.step
+        return [
+            Progress(
+                eid=track.eid,
+                channel=int(self._channels[track.column]),
+                symbols=min(max(self._history.end - track.start, 0) // step, FRAME_SYMBOLS),
+                of=FRAME_SYMBOLS,
+            )
+            for track in self._tracks
+        ]
+
+    def feed(self, voltage: NDArray, current: NDArray) -> list[Frame]:
+        """Take samples of any count; return the frames that ended, in order of their start."""
         frames = []
+        # Short pieces, so that the loop's knots are used before they are forgotten.
         for i in range(0, len(voltage), self._rate_sps):
-            frames += self._second(
-                voltage[i : i + self._rate_sps],
-                np.asarray(current[i : i + self._rate_sps], np.float32),
+            frames += self._feed_second(
+                voltage[i : i + self._rate_sps], current[i : i + self._rate_sps]
             )
         return frames
 
-    def _second(self, voltage: NDArray, current: NDArray[np.float32]) -> list[Frame]:
-        """Take at most a second: the loop's output is not kept for long."""
+    def finish(self) -> list[Frame]:
+        """Return what can still be heard of frames that were cut off at the end."""
+        if self._origin is None:
+            return []
+        step = self._history.step
+        columns = len(self._channelizer.channels)
+        self._history.feed(np.zeros((MISSING_SYMBOLS * step, columns), np.complex64))
+        return self._look()
+
+    def _feed_second(self, voltage: NDArray, current: NDArray) -> list[Frame]:
+        if len(voltage) == 0:
+            return []
         self._line.feed(voltage)
-        reference = self._line.reference
-        if reference.starts != self._starts:
-            self._starts = reference.starts
+        if self._line.reference.starts != self._starts:
+            self._starts = self._line.reference.starts
             self._restart()
-        cycles = self._resampler.feed(current)
-        cleaned = self._canceller.feed(cycles)
-        if not len(cleaned):
+        cycles = self._resampler.feed(np.asarray(current, np.float32))
+        cleaned = self._limiter.feed(self._canceller.feed(cycles))
+        if len(cleaned) == 0:
             return []
         end = self._resampler.cycle - HarmonicCanceller.DELAY_CYCLES
+        if self._origin is None:
+            self._begin(end - len(cleaned))
+            cleaned = cleaned[self._skip :]
+        self._waiting = np.concatenate([self._waiting, cleaned])
+        size = self._channelizer.part_halves
+        step = max(_STEP_CYCLES, size // 2)
         frames = []
-        for i in range(0, len(cleaned), _STEP_CYCLES):
-            frames += self._advance(cleaned[i : i + _STEP_CYCLES], 2 * (end - len(cleaned) + i))
+        while len(self._waiting) >= step:
+            first = 2 * (end - len(self._waiting))
+            parts = self._channelizer.feed(
+                self._waiting[:step], first - self._bus_half(), self._limiter.variance
+            )
+            self._waiting = self._waiting[step:]
+            self._note_time((first - self._origin) // size)
+            self._history.feed(parts)
+            frames += self._look()
         return frames
 
-    def _advance(self, cycles: NDArray[np.float32], first: int) -> list[Frame]:
-        """Take a few cycles that begin at half `first`; return the frames that end in them."""
-        if not self._searching:
-            self._search.restart(first)
-            self._searched = first
-            self._searching = True
-        self._note_time(first)
-        self._search.feed(self._transform.transform(cycles, first))
-        return sorted(self._known_frames() + self._new_frames(), key=lambda frame: frame.start_s)
+    def _begin(self, first_cycle: int) -> None:
+        """Lay the grid of parts; the first cycle that was heard is `first_cycle`."""
+        reference = self._line.reference
+        size = self._channelizer.part_halves
+        # The bus's count at the first sample, or what it would be if it began there.
+        zero = round(reference.phase_since - reference.since_s * reference.frequency_hz)
+        self._zero = zero
+        self._count_0 = self._cycle or 0
+        first = 2 * (first_cycle - zero + self._count_0)
+        self._skip = -(-first // size) * size // 2 - first // 2 if size > 1 else 0
+        self._origin = 2 * (zero - self._count_0)
+        part = -(-first // size) if size > 1 else first
+        self._history.restart(part)
+        self._searched = self._history.first
+        if self._common and self._cycle is not None:
+            self._learn_bus(0)
+
+    def _bus_half(self) -> int:
+        return self._origin or 0
 
     def _restart(self) -> None:
         """Begin anew after the line phase was lost: all alignments have changed."""
         self._resampler.restart()
         self._canceller.restart()
-        self._searching = False
+        self._waiting = self._waiting[:0]
+        if self._origin is not None:
+            # The count cannot be continued across a gap of unknown length.
+            self._cycle = None
+        self._origin = None
+        self._bus = None
+        self._searched_columns = np.arange(len(self._channels))
         self._tracks.clear()
         self._clock.clear()
 
-    def _note_time(self, half: int) -> None:
-        if not self._clock or half - self._clock[-1][0] >= 120:
+    def _note_time(self, part: int) -> None:
+        size = self._channelizer.part_halves
+        if not self._clock or (part - self._clock[-1][0]) * size >= 120:
+            half = part * size + self._bus_half()
             t_s = float(self._line.reference.times(np.array([half / 2]))[0])
-            self._clock.append((half, t_s))
-            oldest = half - 2 * self._search.frame_halves
+            self._clock.append((part, t_s))
+            oldest = part - 2 * self._history.frame
             while self._clock[1:] and self._clock[1][0] < oldest:
                 self._clock.pop(0)
 
-    def _time_s(self, half: int) -> float:
-        halves, times = zip(*self._clock, strict=True)
-        if half > halves[-1]:
-            return times[-1] + (half - halves[-1]) / 2 / self.frequency_hz
-        return float(np.interp(half, halves, times))
+    def _time_s(self, part: int) -> float:
+        parts, times = zip(*self._clock, strict=True)
+        part_s = self._channelizer.part_halves / 2 / self.frequency_hz
+        if part > parts[-1]:
+            return times[-1] + (part - parts[-1]) * part_s
+        if part < parts[0]:
+            return times[0] - (parts[0] - part) * part_s
+        return float(np.interp(part, parts, times))
+
+    def _look(self) -> list[Frame]:
+        """Return the frames that have become complete."""
+        frames = self._known_frames() + self._new_frames()
+        return sorted(frames, key=lambda frame: frame.start_s)
 
     def _known_frames(self) -> list[Frame]:
         """Decode the frames of known endpoints that are complete, whatever their pilots say."""
         frames = []
+        period = self._history.frame
         for track in list(self._tracks):
-            while track.start + 1 < self._search.scored:
+            while track.start + period <= self._history.end:
                 start = track.start
-                decoded = self._decode(
-                    start, track.column, (track.eid,), _KNOWN_SIZES, FIT_EXPECTED
-                )
-                track.start += self._search.frame_halves
+                track.start += period
+                if start < self._history.first:
+                    continue
+                decoded = self._decode(start, track.column, (track.eid,), THOROUGH)
                 if decoded is not None:
                     decoded, moved = self._settle(decoded, start, track.column)
                     track.start += moved
@@ -181,87 +251,126 @@ class Receiver:
                     frames.append(self._frame(decoded, start + moved, track.column))
                     continue
                 track.missed += 1
-                if track.missed == _MAX_MISSED:
+                if track.missed == _MAX_MISSED and not self._scheduled(track.column):
                     self._tracks.remove(track)
                     break
         return frames
 
+    def _scheduled(self, column: int) -> bool:
+        """Return whether frames of this channel start where the bus's count says."""
+        if self._bus is None:
+            return False
+        return not (
+            self._profile.join_offsets and self._profile.is_join(int(self._channels[column]))
+        )
+
     def _new_frames(self) -> list[Frame]:
         """Try the starts that stand out, where no known endpoint is expected."""
-        first, end = self._searched, self._search.scored - _NEIGHBOURS
+        near = self._history.step
+        first, end = self._searched, self._history.end - self._history.frame + 1 - near
         if end <= first:
             return []
         self._searched = end
-        before = min(_NEIGHBOURS, first - self._search.first_start)
-        scores = self._search.scores(first - before, end + _NEIGHBOURS)
+        columns = self._searched_columns
+        before = min(near, first - self._history.first)
+        scores = self._history.scores(first - before, end + near, columns)
         frames = []
-        for row, column in np.argwhere(scores[before : before + end - first] >= _MIN_SCORE):
-            near = scores[max(row + before - _NEIGHBOURS, 0) : row + before + _NEIGHBOURS + 1]
-            start = first + int(row)
-            if scores[row + before, column] < near[:, column].max():
-                continue
-            if self._expected(start, int(column)):
+        for row, at in np.argwhere(scores[before : before + end - first] >= _MIN_SCORE):
+            around = scores[max(row + before - near, 0) : row + before + near + 1, at]
+            score = scores[row + before, at]
+            start, column = first + int(row), int(columns[at])
+            if score < around.max() or self._expected(start, column):
                 continue
             here = int(self._channels[column])
             eids = [eid for eid, channel in self.known.items() if channel in (None, here)]
-            start = self._search.refine(start, int(column))
-            decoded = self._decode(start, int(column), eids, _UNKNOWN_SIZES, FIT_UNEXPECTED)
-            if decoded is not None:
-                decoded, moved = self._settle(decoded, start, int(column))
-                start += moved
-                self._track(decoded.eid, int(column), start)
-                frames.append(self._frame(decoded, start, int(column)))
+            start = self._history.refine(start, column)
+            sizes = SEARCH if score >= _SURE_SCORE else QUICK
+            decoded = self._decode(start, column, eids, sizes)
+            if decoded is None:
+                continue
+            decoded, moved = self._settle(decoded, start, column)
+            start += moved
+            frames.append(self._frame(decoded, start, column))
+            self._track(decoded.eid, column, start)
+            if self._common and self._bus is None and not self._is_join(column):
+                self._find_bus(decoded, start, column)
         return frames
+
+    def _is_join(self, column: int) -> bool:
+        profile = self._profile
+        return bool(profile.join_offsets) and profile.is_join(int(self._channels[column]))
 
     def _expected(self, start: int, column: int) -> bool:
         """Return whether a known endpoint's frame starts here."""
-        period = self._search.frame_halves
+        period = self._history.frame
         for track in self._tracks:
             off = (start - track.start + period // 2) % period - period // 2
-            if track.column == column and abs(off) <= _NEIGHBOURS:
+            if track.column == column and abs(off) <= self._history.step:
                 return True
         return False
 
     def _track(self, eid: int, column: int, start: int) -> None:
         self.known[eid] = int(self._channels[column])
         self._tracks = [t for t in self._tracks if t.eid != eid]
-        self._tracks.append(_Track(eid, column, start + self._search.frame_halves))
+        self._tracks.append(_Track(eid, column, start + self._history.frame))
+
+    def _frame_start(self, column: int) -> int:
+        """Return the part, relative to the bus's count, at which frames of a column start."""
+        size = self._channelizer.part_halves
+        return 2 * self._profile.frame_offset(int(self._channels[column])) // size
+
+    def _find_bus(self, decoded: Decoded, start: int, column: int) -> None:
+        """Conclude from one frame when all others start."""
+        parts = self._history.parts(start, column)
+        size = self._channelizer.part_halves
+        late = timing.late(parts, decoded.signs, decoded.phase_rad)
+        cycles = ((start - self._frame_start(column)) * size) // 2 + round(late * size / 2)
+        self._cycle = (self._count_0 - cycles) % self._profile.frame_cycles
+        self._learn_bus(start - self._frame_start(column))
+
+    def _learn_bus(self, part: int) -> None:
+        """Frames of scheduled channels start at `part` plus each channel's own offset."""
+        self._bus = part % self._history.frame
+        joins = [i for i in range(len(self._channels)) if self._is_join(i)]
+        self._searched_columns = np.array(joins, np.int64)
+        tracked = {track.eid for track in self._tracks}
+        for eid, channel in self.known.items():
+            if channel is not None and eid not in tracked and channel in self._column:
+                column = self._column[channel]
+                start = self._bus + self._frame_start(column)
+                behind = start - self._history.first
+                start -= behind // self._history.frame * self._history.frame
+                self._tracks.append(_Track(eid, column, start))
 
     def _settle(self, decoded: Decoded, start: int, column: int) -> tuple[Decoded, int]:
         """Return the frame as it looks at the best of three alignments, and that one's offset."""
+        if self._scheduled(column):
+            return decoded, 0
         best, moved = decoded, 0
         for off in (-1, 1):
-            other = measure(
-                self._search.symbols(start + off)[:, column],
-                int(self._channels[column]),
-                decoded.eid,
-                decoded.payload,
-            )
+            if not self._history.first <= start + off <= self._history.end - self._history.frame:
+                continue
+            symbols = self._history.symbols(start + off, column)
+            other = refit(decoded, symbols, int(self._channels[column]))
             if other.amplitude > best.amplitude:
                 best, moved = other, off
         return best, moved
 
     def _decode(
-        self,
-        start: int,
-        column: int,
-        eids: Iterable[int],
-        sizes: Iterable[int],
-        min_fit: float,
+        self, start: int, column: int, eids: Iterable[int], sizes: tuple[int, ...]
     ) -> Decoded | None:
-        symbols = self._search.symbols(start)
-        power = np.mean(symbols.real**2 + symbols.imag**2, axis=0)
-        noise = float(np.quantile(power, 0.25)) / _QUARTILE
-        channel = int(self._channels[column])
-        return decode(symbols[:, column], noise, channel, eids, sizes, min_fit)
+        symbols = self._history.symbols(start, column)
+        noise = float(self._history.noise[column])
+        return decode(symbols, noise, int(self._channels[column]), eids, sizes)
 
     def _frame(self, decoded: Decoded, start: int, column: int) -> Frame:
-        return KINDS[decoded.frame_type](
+        return KINDS.get(decoded.frame_type, Frame)(
             eid=decoded.eid,
             channel=int(self._channels[column]),
             start_s=self._time_s(start),
             payload=decoded.payload,
             fields=decoded.fields,
+            confidence=decoded.confidence,
             ebn0_db=decoded.ebn0_db,
             corrected_bits=decoded.corrected_bits,
             amplitude=decoded.amplitude,

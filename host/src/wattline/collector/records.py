@@ -25,6 +25,8 @@ class Frame:
         8 bytes.
     fields
         The payload's fields by name.
+    confidence
+        Probability that the payload is what was sent.
     ebn0_db
         Estimated energy per payload bit, all overhead counted, over N0.
     corrected_bits
@@ -42,6 +44,7 @@ class Frame:
     start_s: float
     payload: bytes
     fields: dict[str, int]
+    confidence: float
     ebn0_db: float
     corrected_bits: int
     amplitude: float
@@ -64,6 +67,7 @@ class Frame:
             "channel": self.channel,
             "start_s": round(self.start_s, 4),
             "payload": self.payload.hex(),
+            "confidence": round(self.confidence, 6),
             "ebn0_db": round(self.ebn0_db, 2),
             "corrected_bits": self.corrected_bits,
         }
