@@ -39,3 +39,11 @@ class NotStarted(MeteringError):
 
 class UnknownFormat(MeteringError):
     """The stored record was not written by this version of the engine."""
+
+
+class BadDemand(MeteringError):
+    """Intervals are 5, 15, 30 or 60 minutes; subintervals are whole minutes that divide them."""
+
+
+class BadSetting(MeteringError):
+    """A setting outside its limits."""

@@ -1,4 +1,7 @@
-"""The metering engine: reads of the meter in, the endpoint's own totals out.
+"""The metering engine: events in, rows and the endpoint's own totals out.
+
+It composes registers (`register.py`), time (`clock.py`), the placement of energy in time
+(`placement.py`), outages, voltage and tariffs. docs/engine.md describes its interface.
 
 Every total is an opening value plus credited steps, so that the sums can be checked: what is
 billed is opening + forward + counted reverse, net is its own opening + forward - reverse.
@@ -10,21 +13,72 @@ import struct
 
 from micropython import const
 
-from endpoint.metering import BadReading, NotStarted, UnknownFormat
+from endpoint.metering import BadReading, BadSetting, NotStarted, UnknownFormat, gates, rows
+from endpoint.metering import replies as reply
+from endpoint.metering.calendar import Site
+from endpoint.metering.clock import AFTER_AWAY, AFTER_OUTAGE, KNOWN, NEVER_SET, Clock
+from endpoint.metering.clock import STATE_BYTES as _CLOCK_BYTES
+from endpoint.metering.demand import STATE_MAX_BYTES as _DEMAND_MAX_BYTES
 from endpoint.metering.events import (
+    CLOCK_SET,
+    CLOCK_STEPPED,
+    DEMAND_RESET,
     FORWARD_AMBIGUOUS,
     FORWARD_JUMPED,
+    FROZEN,
+    LOGGING_AGAIN,
     METER_CHANGED,
+    METER_CLOCK_CHANGED,
+    NO_TABLE,
+    PEAK_CANCELLED,
+    PEAK_PLANNED,
+    POWER_FAILED,
+    POWER_RETURNED,
     PRESET,
+    RESTARTED,
     REVERSE_AMBIGUOUS,
     REVERSE_JUMPED,
+    SCHEDULE_CANCELLED,
+    SCHEDULE_PLANNED,
     SETTINGS_CHANGED,
     STARTED,
+    STREAMING_SET,
+    TIMES_UNKNOWN,
+    TOU_EXPIRED,
     Events,
 )
 from endpoint.metering.forms import turn_gap_s
+from endpoint.metering.outages import STATE_BYTES as _OUTAGES_BYTES
+from endpoint.metering.outages import Outages
+from endpoint.metering.placement import (
+    CLEAR,
+    OUTAGE,
+    RAISE,
+    RESET,
+    SLEW,
+    STEP,
+    SYNC,
+    UPTIME,
+    Placement,
+)
+from endpoint.metering.placement import ROWS_PER_CALL as ROWS_PER_CALL
+from endpoint.metering.placement import STATE_MAX_BYTES as _PLACEMENT_MAX_BYTES
 from endpoint.metering.quantity import check
-from endpoint.metering.register import DISCONTINUITY, STATE_BYTES, SUSPECT, Register, signed
+from endpoint.metering.register import (
+    ACCEPTED,
+    DISCONTINUITY,
+    MODULUS_WH,
+    STATE_1_BYTES,
+    STATE_BYTES,
+    SUSPECT,
+    Register,
+    signed,
+)
+from endpoint.metering.steps import CHANGED, COUNTED, NEGATED
+from endpoint.metering.tou import NO_RATE, Tariff
+from endpoint.metering.tou import STATE_BYTES as SCHEDULES_BYTES
+from endpoint.metering.voltage import DAY_ROW_BYTES, Voltage
+from endpoint.metering.voltage import STATE_BYTES as _VOLTAGE_BYTES
 
 SERIAL_MAX_BYTES = const(20)  # utility and manufacturer identities of C12.19 tables are no longer
 
@@ -33,13 +87,51 @@ SERIAL_MAX_BYTES = const(20)  # utility and manufacturer identities of C12.19 ta
 # a register that fell to zero does not. A longer absence needs `absent()`.
 UNKNOWN_GAP_S = const(259_200)
 
+# States.
+NOT_STARTED = const(0)
+LOGGING = const(1)
+NOT_LOGGING = const(2)
+
+# Streaming.
+STREAM_OFF = const(0)
+STREAM_REGISTER = const(1)
+STREAM_PROFILE = const(2)
+MINIMUM = const(0)
+MAXIMUM = const(1)
+
+# Causes of a restart; those after the first are counted by `outages`.
+POWER = const(0)
+WATCHDOG = const(1)
+REFLASH = const(2)
+CRASH = const(3)
+PROGRAMMED = const(4)
+
 _READING_LIMIT_WH = const(0xFFFFFFFF)  # all ones is an error, not a value
 _STAMP_MAX = const(0xFFFFFFFF)
+_UTC_MAX_S = const(0xFFFFFFFF)
+_PERIODS_MIN = (5, 15, 30, 60)
+_DV_PER_V = const(10)
+_OOR_VOLTAGE = const(1)
+_OOR_SUPPLY = const(2)
+# A meter clock that leaves its drift by more than this has been set.
+_METER_CLOCK_STEP_S = const(60)
 
-_FORMAT = const(1)
-_HEAD = "<BBHHHI20s20sqqqqq"
-_HEAD_BYTES = const(92)
-RECORD_BYTES = const(148)
+_FORMAT_1 = const(1)
+_FORMAT = const(2)
+_HEAD_1 = "<BBHHHI20s20sqqqqq"
+_HEAD_1_BYTES = const(92)
+_RECORD_1_BYTES = const(148)
+_HEAD = "<BBHHHI20s20sqqqqqqqIIIIIIIIIBBBBiihBI"
+_HEAD_BYTES = struct.calcsize(_HEAD)
+RECORD_BYTES = (
+    _HEAD_BYTES
+    + 2 * STATE_BYTES
+    + _CLOCK_BYTES
+    + _OUTAGES_BYTES
+    + _VOLTAGE_BYTES
+    + _PLACEMENT_MAX_BYTES
+    + _DEMAND_MAX_BYTES
+)
 
 _DETENT = const(0x01)
 _NET = const(0x02)
@@ -51,7 +143,7 @@ _READ = const(0x40)
 
 
 class Engine:
-    """One meter's energy, carried through everything that can happen to its registers.
+    """One meter's energy, carried through everything that can happen to it.
 
     Parameters
     ----------
@@ -60,9 +152,15 @@ class Engine:
     detent, net : bool
         What is billed until `configure` says otherwise.
     firmware_version : int
-        Decides whether net metering exists.
+        Decides which features exist.
     net_register_only : bool
         The meter's one register runs both ways; it is passed as the forward register.
+    sink : object, optional
+        `put(ring, sequence, row)` takes the rows.
+    poll_s : int
+        Poll period: a lit gap longer than two of them is an estimate where it is divided.
+    nominal_dv : int
+        Nominal service voltage, 0.1 V.
 
     Raises
     ------
@@ -85,14 +183,36 @@ class Engine:
         Counters; the record keeps 16 bits of each.
     events : Events
         What happened; for the caller to take.
+    placement : Placement
+    demand : Demand
+    tariff : Tariff
+    outages : Outages
+    voltage : Voltage
+    clock : Clock
+    state : int
+        `LOGGING`, `NOT_LOGGING` or `NOT_STARTED`.
+    streaming, extreme : int
+    meter_clock_s : int or None
+        The meter's clock minus ours, when both were last known.
     """
 
-    def __init__(self, cap_w, detent, net, firmware_version, net_register_only=False):
+    def __init__(
+        self,
+        cap_w,
+        detent,
+        net,
+        firmware_version,
+        net_register_only=False,
+        sink=None,
+        poll_s=60,
+        nominal_dv=2400,
+    ):
         check(detent, net, firmware_version, net_register_only)
         self._cap_w = cap_w
         self._turn_gap_s = turn_gap_s(cap_w)
         self._firmware_version = firmware_version
         self._net_register_only = net_register_only
+        self._nominal_v = nominal_dv // _DV_PER_V
         self.detent = detent
         self.net = net
         self.pending = None
@@ -108,7 +228,36 @@ class Engine:
         self._net_opening_wh = 0
         self._is_started = False
         self._stamp = 0
-        self._read_s = None
+        # Elapsed time toward plausibility.
+        self._read_life_s = None
+        self._extra_s = 0
+        self._is_awake = True
+        # Lit seconds of the first two readings of each register that were set aside.
+        self._aside_l = [0, 0, 0, 0]
+        # The books: what was credited to the bill, and what it ignores.
+        self.credited_wh = 0
+        self.ignored_wh = 0
+        self._origin_wh = [0, 0]
+        self.clock = Clock()
+        self.outages = Outages()
+        self.voltage = Voltage(self._nominal_v, poll_s)
+        self.site = Site(0, False)
+        self.tariff = Tariff(self.site)
+        self.placement = Placement(
+            cap_w, poll_s, self.site, self.tariff, sink, self.voltage, self._on_reset
+        )
+        self.demand = self.placement.demand
+        self.state = NOT_STARTED
+        self.streaming = STREAM_OFF
+        self.extreme = MINIMUM
+        self.step_s = 15
+        self.meter_clock_s = None
+        self._out_of_limits = 0
+        self._expired = 0
+        self._day_end_s = 0
+        self._row = bytearray(128)
+
+    # What is billed.
 
     @property
     def billed_wh(self):
@@ -125,6 +274,74 @@ class Engine:
         """The billing quantity, in Wh: the one total that the endpoint reports."""
         return self.net_wh if self.net else self.billed_wh
 
+    @property
+    def stream_wh(self):
+        """The register that may be streamed, modulo 100,000 kWh: never net (rule D-7)."""
+        return self.billed_wh % MODULUS_WH
+
+    @property
+    def rates_wh(self):
+        """Energy of rates A to D since the first schedule, in Wh."""
+        self.placement.flush()
+        return self.placement.rates_wh[:4]
+
+    @property
+    def shadow_wh(self):
+        """The same as the pending schedule would have it."""
+        self.placement.flush()
+        return self.placement.shadow_wh[:4]
+
+    @property
+    def rateless_wh(self):
+        """Energy from before there was a schedule."""
+        self.placement.flush()
+        return self.placement.rates_wh[NO_RATE]
+
+    @property
+    def at_risk_wh(self):
+        """Energy of each rate used so near to a switch that the clock's error may matter."""
+        self.placement.flush()
+        return self.placement.at_risk_wh[:4]
+
+    @property
+    def estimated_wh(self):
+        """Energy divided between rates by estimation."""
+        return self.placement.estimated_wh
+
+    @property
+    def unplaced_wh(self):
+        """Energy that waits for its time or for the other register."""
+        self.placement.flush()
+        return self.placement.unplaced_wh
+
+    def ledger(self):
+        """Return the proof of the books (rule A-3).
+
+        Returns
+        -------
+        tuple of (int, int, int)
+            Energy debited by the registers, energy credited to rates, unplaced and ignored, and
+            the sum of all differences, which is 0 or a fault.
+        """
+        placement = self.placement
+        placement.flush()
+        unplaced_wh = placement.unplaced_wh
+        debit_wh = self.forward_wh + self.reverse_wh
+        by_rate_wh = sum(placement.rates_wh) + unplaced_wh
+        faults = abs(debit_wh - by_rate_wh - self.ignored_wh)
+        faults += abs(self.credited_wh - by_rate_wh)
+        for cell in (placement.profile, placement.hour):
+            by_time_wh = cell.closed_wh + cell.value_wh + unplaced_wh + placement.homeless_wh
+            faults += abs(self.credited_wh - by_time_wh)
+        for i, register in enumerate((self.forward, self.reverse)):
+            wh = self.reverse_wh if i else self.forward_wh
+            if self._net_register_only:
+                wh = 0 if i else self.forward_wh - self.reverse_wh
+            faults += abs(signed(self._origin_wh[i] + wh - register.baseline_wh))
+        return debit_wh, by_rate_wh + self.ignored_wh, faults
+
+    # Settings.
+
     def configure(self, detent, net):
         """Change what is billed, from the next good read on.
 
@@ -136,26 +353,65 @@ class Engine:
         check(detent, net, self._firmware_version, self._net_register_only)
         self.pending = (detent, net)
 
-    def preset(self, total_wh):
-        """Let the billing quantity go on from `total_wh`; the meter stays as it is.
+    def configure_profile(self, interval_min):
+        """Change the length of the load profile's intervals, from the next one on.
 
         Raises
         ------
-        NotStarted
-            The first read would overwrite it.
+        BadSetting
         """
-        if not self._is_started:
-            raise NotStarted
-        before = self.total_wh
-        if self.net:
-            self._net_opening_wh += total_wh - before
-        else:
-            self._opening_wh += total_wh - before
-        self.events.put(PRESET, before, total_wh)
+        if interval_min not in _PERIODS_MIN:
+            raise BadSetting
+        self.placement.profile.length_min = interval_min
+
+    def configure_demand(
+        self, period_min, sub_min, clpu_min=0, clpu_outage_s=300, lockout_s=86_400
+    ):
+        """Change demand intervals, cold-load pickup and the lock-out of resets.
+
+        Raises
+        ------
+        BadDemand
+            Nothing has changed.
+        """
+        demand = self.demand
+        before = demand.sub_min
+        demand.configure(period_min, sub_min, clpu_min, clpu_outage_s, lockout_s)
+        if before != sub_min:
+            self.voltage.intervals.restart(sub_min * 60)
+            self.placement.realign()
+
+    def configure_clock(self, step_s, drift_ppm):
+        """Change from which correction on the clock is said to step, and its drift.
+
+        Raises
+        ------
+        BadSetting
+        """
+        if not 1 <= step_s <= 3600 or not 0 <= drift_ppm <= 10_000:
+            raise BadSetting
+        self.step_s = step_s
+        self.placement.drift_ppm = drift_ppm
+
+    def configure_site(self, offset_min, has_daylight):
+        """Change the wall clock.
+
+        Raises
+        ------
+        BadZone
+        """
+        site = Site(offset_min, has_daylight)
+        self.site = self.placement.site = site
+        self.tariff.move(site)
+        self.placement.follow()
+
+    # Events.
 
     def absent(self, gap_s, mono_s):
         """Tell, after a restart, that at `mono_s` the last read was `gap_s` seconds ago."""
-        self._read_s = mono_s - gap_s
+        self._wake(mono_s)
+        self._read_life_s = self.clock.life_s(self.clock.now_l(mono_s)) - gap_s
+        self._extra_s = 0
 
     def on_read(self, serial, forward_wh, reverse_wh, mono_s, stamp=0):
         """Take one read of the meter.
@@ -185,49 +441,81 @@ class Engine:
         self._refuse_nonsense(serial, forward_wh, reverse_wh, mono_s)
         if not 0 <= stamp <= _STAMP_MAX:
             raise BadReading
+        self._wake(mono_s)
         self.forward_step_wh = self.reverse_step_wh = 0
         self.is_good = False
         if stamp and stamp == self._stamp:
             self.stale_reads += 1
             return 0
-        elapsed_s = UNKNOWN_GAP_S if self._read_s is None else mono_s - self._read_s
-        self._read_s = mono_s
+        clock = self.clock
+        now_l = clock.now_l(mono_s)
+        life_s = clock.life_s(now_l)
+        if self._read_life_s is None:
+            elapsed_s = UNKNOWN_GAP_S
+        else:
+            elapsed_s = life_s - self._read_life_s + self._extra_s
+        self._extra_s = 0
+        self._read_life_s = life_s
         self._stamp = stamp
         if serial != self.serial:
-            self._follow(serial, forward_wh, reverse_wh)
-            return 0
-        return self._credit(forward_wh, reverse_wh, elapsed_s)
+            self._follow(serial, forward_wh, reverse_wh, now_l)
+            credited_wh = 0
+        else:
+            credited_wh = self._credit(forward_wh, reverse_wh, elapsed_s, now_l)
+        if self.state != LOGGING:
+            if self.state == NOT_LOGGING:
+                self._event(LOGGING_AGAIN, 0, now_l)
+            self.state = LOGGING
+        return credited_wh
 
     def _refuse_nonsense(self, serial, forward_wh, reverse_wh, mono_s):
         if not 0 < len(serial) <= SERIAL_MAX_BYTES or serial[-1] == 0:
             raise BadReading
         if not 0 <= forward_wh < _READING_LIMIT_WH or not 0 <= reverse_wh < _READING_LIMIT_WH:
             raise BadReading
-        if self._read_s is not None and mono_s < self._read_s:
+        if mono_s < self.clock.last_mono_s:
             raise BadReading
 
-    def _follow(self, serial, forward_wh, reverse_wh):
+    def _follow(self, serial, forward_wh, reverse_wh, now_l):
         """Go on with a meter that was not there before, crediting nothing."""
         old_wh = self.forward.baseline_wh
         self.forward.start(forward_wh)
         self.reverse.start(reverse_wh)
         self.is_good = True
         self.old_serial, self.serial = self.serial, bytes(serial)  # the caller's buffer may change
+        self._anchor(0)
+        self._anchor(1)
         if self._is_started:
             self.meter_changes += 1
-            self.events.put(METER_CHANGED, old_wh, self.forward.baseline_wh)
+            self._event(METER_CHANGED, old_wh, self.forward.baseline_wh)
+            for is_reverse in (False, True):
+                self._queue(is_reverse, now_l, 0, CHANGED)
+            self.placement.place()
         self._apply_pending()
         if not self._is_started:
             self._is_started = True
-            self._open()
+            self._open(now_l)
 
-    def _open(self):
+    def _anchor(self, i):
+        """Tie a total to its register anew."""
+        register = self.reverse if i else self.forward
+        wh = self.reverse_wh if i else self.forward_wh
+        if self._net_register_only:
+            wh = 0 if i else self.forward_wh - self.reverse_wh
+        self._origin_wh[i] = (register.baseline_wh - wh) % MODULUS_WH
+
+    def _open(self, now_l):
         """Let every total begin where the meter stands."""
         self._opening_wh = self.forward.baseline_wh
         if not self.detent:
             self._opening_wh += self.reverse.baseline_wh
+        self.placement.register_wh = self._opening_wh
         self._open_net()
-        self.events.put(STARTED, self.forward.baseline_wh, self.reverse.baseline_wh)
+        self._event(STARTED, self.forward.baseline_wh, self.reverse.baseline_wh)
+        clock = self.clock
+        offset_s = None if clock.doubt else clock.offset_s
+        self.placement.start(now_l, offset_s, clock.uptime_s(now_l))
+        self.placement.place()
 
     def _open_net(self):
         forward_wh = self.forward.baseline_wh
@@ -237,32 +525,117 @@ class Engine:
             forward_wh - self.reverse.baseline_wh - self.forward_wh + self.reverse_wh
         )
 
-    def _credit(self, forward_wh, reverse_wh, elapsed_s):
-        before_wh = self.total_wh
+    def _credit(self, forward_wh, reverse_wh, elapsed_s, now_l):
         forward = self.forward.offer(forward_wh, elapsed_s, self._cap_w)
         reverse = self.reverse.offer(reverse_wh, elapsed_s, self._cap_w)
-        self._note(self.forward, forward, FORWARD_JUMPED, FORWARD_AMBIGUOUS)
-        self._note(self.reverse, reverse, REVERSE_JUMPED, REVERSE_AMBIGUOUS)
-        # A register that runs both ways gives its backward steps to the other direction.
-        step_wh = self.forward.step_wh
-        self.forward_step_wh = max(step_wh, 0)
-        self.reverse_step_wh = self.reverse.step_wh + max(-step_wh, 0)
-        self.forward_wh += self.forward_step_wh
-        self.reverse_wh += self.reverse_step_wh
-        if not self.detent:
-            self.counted_reverse_wh += self.reverse_step_wh
-        credited_wh = self.total_wh - before_wh
+        if forward == ACCEPTED and reverse == ACCEPTED:
+            credited_wh = self._credit_good(now_l)
+        else:
+            credited_wh = self._credit_doubtful(forward, reverse, now_l)
         self.is_good = forward != SUSPECT and reverse != SUSPECT
-        if self.is_good:
+        if self.is_good and self.pending is not None:
             self._apply_pending()
         return credited_wh
 
+    def _sign(self):
+        if self.net:
+            return NEGATED
+        return 0 if self.detent else COUNTED
+
+    def _credit_good(self, now_l):
+        forward_wh, reverse_wh = self.forward.step_wh, self.reverse.step_wh
+        if forward_wh < 0:
+            # A register that runs both ways gives its backward steps to the other direction.
+            forward_wh, reverse_wh = 0, -forward_wh
+        self.forward_step_wh, self.reverse_step_wh = forward_wh, reverse_wh
+        self.forward_wh += forward_wh
+        self.reverse_wh += reverse_wh
+        if self.forward.gap_s > self._turn_gap_s or self.reverse.gap_s > self._turn_gap_s:
+            self._note(self.forward, ACCEPTED, FORWARD_JUMPED, FORWARD_AMBIGUOUS)
+            self._note(self.reverse, ACCEPTED, REVERSE_JUMPED, REVERSE_AMBIGUOUS)
+        credited_wh = forward_wh
+        sign = NEGATED if self.net else 0 if self.detent else COUNTED
+        if sign == COUNTED:
+            self.counted_reverse_wh += reverse_wh
+            credited_wh += reverse_wh
+        elif sign:
+            credited_wh -= reverse_wh
+        self.credited_wh += credited_wh
+        self.ignored_wh += forward_wh + reverse_wh - credited_wh
+        placement = self.placement
+        if not placement.accept(now_l, forward_wh, reverse_wh, sign):
+            placement.queue(False, now_l, forward_wh, 0)
+            placement.queue(True, now_l, reverse_wh, sign)
+            placement.place()
+            self._look_at_schedule()
+        return credited_wh
+
+    def _credit_doubtful(self, forward, reverse, now_l):
+        """Credit what can be believed when at least one register cannot."""
+        self._note(self.forward, forward, FORWARD_JUMPED, FORWARD_AMBIGUOUS)
+        self._note(self.reverse, reverse, REVERSE_JUMPED, REVERSE_AMBIGUOUS)
+        before_wh = self.credited_wh
+        if self._net_register_only:
+            self._credit_one(False, self.forward, forward, now_l)
+        else:
+            self._credit_one(False, self.forward, forward, now_l)
+            self._credit_one(True, self.reverse, reverse, now_l)
+        self.placement.place()
+        self._look_at_schedule()
+        return self.credited_wh - before_wh
+
+    def _credit_one(self, is_reverse, register, outcome, now_l):
+        at = 2 if is_reverse else 0
+        if outcome == SUSPECT:
+            if register.suspects <= 2:
+                self._aside_l[at + register.suspects - 1] = now_l
+            return
+        if outcome == ACCEPTED:
+            self._book(is_reverse, now_l, register.step_wh, 0)
+            return
+        first_l, second_l = self._aside_l[at], self._aside_l[at + 1]
+        self._book(is_reverse, first_l, 0, CHANGED)
+        self._book(is_reverse, second_l, register.second_wh, 0)
+        self._book(is_reverse, now_l, register.step_wh - register.second_wh, 0)
+        self._anchor(1 if is_reverse else 0)
+
+    def _book(self, is_reverse, end_l, wh, mark):
+        """Credit one step of one register and queue it for its place in time."""
+        if self._net_register_only:
+            self._book_one(False, end_l, max(wh, 0), mark)
+            self._book_one(True, end_l, max(-wh, 0), mark)
+        else:
+            self._book_one(is_reverse, end_l, wh, mark)
+
+    def _book_one(self, is_reverse, end_l, wh, mark):
+        value_wh = wh
+        if is_reverse:
+            self.reverse_step_wh += wh
+            self.reverse_wh += wh
+            if self.net:
+                value_wh = -wh
+            elif self.detent:
+                value_wh = 0
+            else:
+                self.counted_reverse_wh += wh
+        else:
+            self.forward_step_wh += wh
+            self.forward_wh += wh
+        self.credited_wh += value_wh
+        self.ignored_wh += wh - value_wh
+        self._queue(is_reverse, end_l, wh, mark)
+
+    def _queue(self, is_reverse, end_l, wh, mark):
+        if is_reverse:
+            mark |= self._sign()
+        self.placement.queue(is_reverse, end_l, wh, mark)
+
     def _note(self, register, outcome, jumped, ambiguous):
         if outcome == DISCONTINUITY:
-            self.events.put(jumped, register.jumped_from_wh, register.jumped_to_wh)
+            self._event(jumped, register.jumped_from_wh, register.jumped_to_wh)
         elif register.gap_s > self._turn_gap_s:
             self.ambiguous_steps += 1
-            self.events.put(ambiguous, register.step_wh, register.gap_s)
+            self._event(ambiguous, register.step_wh, register.gap_s)
 
     def _apply_pending(self):
         """Put new settings into force, now that the old ones have had all that was theirs."""
@@ -274,17 +647,520 @@ class Engine:
             self._open_net()
         self.detent = detent
         self.net = net
-        self.events.put(SETTINGS_CHANGED, detent, net)
+        self._event(SETTINGS_CHANGED, detent, net)
+
+    def on_voltage(self, mono_ms, voltage_dv):
+        """Take the voltage that came with a read; call it after `on_read`."""
+        mono_s = mono_ms // 1000
+        self._wake(mono_s)
+        utc_s = self.clock.utc_s(mono_s)
+        if utc_s >= self._day_end_s and utc_s:
+            self._end_day(utc_s, mono_ms)
+        self.voltage.on_sample(mono_ms, voltage_dv, utc_s)
+        self._limit(_OOR_VOLTAGE, gates.supply_is_fit(voltage_dv, self._nominal_v), mono_s)
+
+    def _end_day(self, utc_s, mono_ms):
+        """Close the voltage's local day."""
+        self.voltage.settle(mono_ms)
+        if self._day_end_s and self.voltage.day.count:
+            self.voltage.close_day(self._day_end_s, self._row)
+            self.placement.put(rows.VOLTAGE_DAY, memoryview(self._row)[:DAY_ROW_BYTES])
+        self._day_end_s = self.site.midnight_s(utc_s)
+
+    def on_supply(self, in_limits, mono_s):
+        """Take whether frequency, supply and temperature are within the limits."""
+        self._wake(mono_s)
+        self._limit(_OOR_SUPPLY, in_limits, mono_s)
+
+    def _limit(self, bit, is_fit, mono_s):
+        before = self._out_of_limits
+        self._out_of_limits = before & ~bit if is_fit else before | bit
+        if bool(before) != bool(self._out_of_limits):
+            kind = RAISE if self._out_of_limits else CLEAR
+            self.placement.node(self.clock.now_l(mono_s), kind, rows.OOR)
+            self.placement.place()
+
+    def on_test_mode(self, active, mono_s):
+        """Take whether the meter is in test mode: no peaks while it is."""
+        self._wake(mono_s)
+        kind = RAISE if active else CLEAR
+        self.placement.node(self.clock.now_l(mono_s), kind, rows.TEST)
+        self.placement.place()
+
+    def on_meter_clock(self, meter_utc_s, mono_s):
+        """Take the meter's own clock; it is reported and never places energy (rule C-6)."""
+        self._wake(mono_s)
+        utc_s = self.clock.utc_s(mono_s)
+        if not utc_s:
+            return
+        before = self.meter_clock_s
+        self.meter_clock_s = meter_utc_s - utc_s
+        if before is not None and abs(self.meter_clock_s - before) > _METER_CLOCK_STEP_S:
+            self._event(METER_CLOCK_CHANGED, before, self.meter_clock_s)
+
+    def on_no_table(self, mono_s):
+        """Take that the meter shows no usable data table: say so, record no zeros."""
+        self._wake(mono_s)
+        if self.state != NOT_LOGGING:
+            self._event(NO_TABLE, 0, 0)
+        self.state = NOT_LOGGING
+        self._miss(mono_s)
+
+    def _miss(self, mono_s):
+        utc_s = self.clock.utc_s(mono_s)
+        if utc_s and not self.clock.is_dark:
+            if not self._is_started:
+                self.placement.expect(utc_s)
+            self.placement.miss(utc_s)
+
+    def on_dark(self, mono_ms):
+        """Take that power fails. Commit the record right after this call."""
+        mono_s = mono_ms // 1000
+        self._wake(mono_s)
+        clock = self.clock
+        if clock.is_dark:
+            return
+        utc_s = clock.utc_s(mono_s)
+        clock.go_dark(mono_s)
+        self.voltage.on_dark(mono_ms)
+        now_l = clock.kept_l()
+        self.outages.dark(utc_s, clock.uptime_s(now_l))
+        self._event(POWER_FAILED, utc_s, now_l)
+
+    def on_lit(self, mono_ms):
+        """Power is back and the module never stopped."""
+        clock = self.clock
+        mono_s = mono_ms // 1000
+        if not clock.is_dark or not self._is_awake:
+            self._wake(mono_s)
+            return
+        now_l = clock.kept_l()
+        dark_s = clock.go_lit(mono_s)
+        self.voltage.on_lit(mono_ms)
+        self.outages.lit(dark_s)
+        self.placement.node(now_l, OUTAGE, dark_s)
+        self._event(POWER_RETURNED, dark_s, now_l)
+        self._put_outage(0 if clock.doubt else now_l + clock.offset_s - dark_s, dark_s, 0)
+        self.placement.place()
+
+    def _put_outage(self, start_s, dark_s, flags):
+        end_s = start_s + dark_s if start_s else 0
+        bound_s = self.placement.bound_s(end_s) if end_s else 255
+        struct.pack_into(
+            rows.OUTAGE_LAYOUT, self._row, 0, start_s, dark_s, end_s, flags, bound_s, 0
+        )
+        self.placement.put(rows.OUTAGE, memoryview(self._row)[:16])
+
+    def on_tick(self, mono_s):
+        """Go on with what time alone can finish."""
+        self._wake(mono_s)
+        self.voltage.settle(mono_s * 1000)
+        if self.clock.is_dark:
+            return
+        utc_s = self.clock.utc_s(mono_s)
+        if self._day_end_s and utc_s >= self._day_end_s:
+            self._end_day(utc_s, mono_s * 1000)
+        self.placement.place()
+        if self.state == NOT_LOGGING:
+            self._miss(mono_s)
+
+    def on_time(self, utc_s, mono_s, bound_s=1):
+        """Take the time.
+
+        Parameters
+        ----------
+        utc_s : int
+            What time it was at `mono_s`.
+        mono_s : int
+        bound_s : int
+            By how much it may be wrong.
+
+        Raises
+        ------
+        BadReading
+            No such time.
+        """
+        if not 0 < utc_s <= _UTC_MAX_S or bound_s < 0:
+            raise BadReading
+        self._wake(mono_s)
+        clock = self.clock
+        now_l = clock.now_l(mono_s)
+        if clock.doubt:
+            self._resolve(utc_s, now_l)
+            self._event(CLOCK_SET, utc_s, now_l)
+        else:
+            before_s = clock.utc_s(mono_s)
+            if utc_s != before_s:
+                self._correct(utc_s - before_s, now_l)
+                if abs(utc_s - before_s) >= self.step_s:
+                    self._event(CLOCK_STEPPED, before_s, utc_s)
+        self.placement.sync_s = utc_s
+        self.placement.sync_bound_s = bound_s
+        self.placement.place()
+        self._look_at_schedule()
+
+    def _correct(self, by_s, now_l):
+        """Move the clock by less or more than what flags."""
+        self.clock.offset_s += by_s
+        kind = STEP if abs(by_s) >= self.step_s else SLEW
+        if self._is_started:
+            self.placement.node(now_l, kind, by_s)
+
+    def _resolve(self, utc_s, now_l):
+        """Date back what happened since the time was last known."""
+        clock, placement = self.clock, self.placement
+        doubt = clock.doubt
+        clock.doubt = KNOWN
+        restored_s = utc_s - clock.uptime_s(now_l)
+        late_s = 0
+        if doubt == NEVER_SET:
+            clock.offset_s = utc_s - now_l
+        elif doubt == AFTER_OUTAGE:
+            dark_s = restored_s - clock.doubt_l - clock.offset_s
+            late_s = min(dark_s, 0)
+            dark_s -= late_s
+            placement.resolve(dark_s, clock.is_unsure)
+            clock.offset_s += dark_s
+            clock.dark_s += dark_s
+            self._has_grown(dark_s)
+            start_s = clock.doubt_l + clock.offset_s - dark_s
+            self._put_outage(start_s, dark_s, 1 if clock.is_unsure else 0)
+        else:
+            away_s = restored_s - clock.doubt_l - clock.offset_s
+            late_s = min(away_s - 1, 0)
+            away_s -= late_s
+            from_l = clock.doubt_l + 1
+            placement.shift(from_l, away_s - 1)
+            for i in range(4):
+                if self._aside_l[i] >= from_l:
+                    self._aside_l[i] += away_s - 1
+            clock.shift(away_s - 1)
+            now_l += away_s - 1
+            self._has_grown(away_s)
+        self._extra_s = 0
+        clock.is_unsure = False
+        self.outages.sync(restored_s)
+        if self.demand.resets and not self.demand.reset_s:
+            self.demand.reset_s = self.demand.reset_life_s - clock.dark_s + clock.offset_s
+        if not placement.has_label:
+            placement.date(clock.offset_s)
+        placement.is_dated = True
+        if self._is_started:
+            placement.node(now_l, SYNC, 0)
+        if late_s:
+            self._correct(late_s, now_l)
+
+    def _has_grown(self, by_s):
+        """Lengthen the time between two reads around a gap that was longer than it seemed."""
+        if self._read_life_s is not None and not self._extra_s:
+            self._read_life_s += by_s
+
+    def on_restart(self, cause, mono_s, utc_s=0, bound_s=1):
+        """Begin a new start of the module with a record from an earlier one.
+
+        Parameters
+        ----------
+        cause : int
+            `POWER`, `WATCHDOG`, `REFLASH`, `CRASH` or `PROGRAMMED`.
+        mono_s : int
+        utc_s : int, optional
+            The time, from a clock that ran on; 0: not known.
+        bound_s : int, optional
+            By how much it may be wrong.
+        """
+        if self._is_awake:
+            return
+        self._is_awake = True
+        clock, placement = self.clock, self.placement
+        was_dark = clock.is_dark
+        kept_l = clock.kept_l()
+        self._extra_s = UNKNOWN_GAP_S
+        if clock.doubt:
+            kept_l = self._give_up(kept_l, was_dark)
+        if was_dark:
+            self.outages.lit()
+            self.voltage.on_lit(0)
+            clock.start_at(kept_l)
+            if not clock.doubt:
+                clock.doubt, clock.doubt_l = AFTER_OUTAGE, kept_l
+            self._event(POWER_RETURNED, -1, kept_l)
+        else:
+            clock.start_at(kept_l + 1)
+            if not clock.doubt:
+                clock.doubt, clock.doubt_l = AFTER_AWAY, kept_l
+        if self._is_started:
+            # Where recording began without the time, this start is its only anchor.
+            if clock.doubt == AFTER_OUTAGE:
+                placement.node(kept_l, OUTAGE, -1)
+            placement.node(clock.power_l, UPTIME, 0)
+            placement.is_dated = False
+        if cause != POWER:
+            self.outages.restarted(cause - 1)
+            self._event(RESTARTED, cause, clock.power_l)
+        if utc_s:
+            self.on_time(utc_s, mono_s, bound_s)
+
+    def _give_up(self, kept_l, was_dark):
+        """Power went again before the time was known: its energy goes to the fallback rate."""
+        clock, placement = self.clock, self.placement
+        at_l = clock.doubt_l if placement.has_label else placement.at_l
+        if clock.doubt == NEVER_SET and not self._is_started:
+            return kept_l
+        schedule = self.tariff.active
+        fallback = NO_RATE if schedule is None else schedule.fallback
+        before_wh = placement.homeless_wh
+        placement.collapse(at_l, fallback)
+        self._event(TIMES_UNKNOWN, placement.homeless_wh - before_wh, kept_l - at_l)
+        for i in range(4):
+            self._aside_l[i] = min(self._aside_l[i], at_l)
+        if self._read_life_s is not None:
+            self._read_life_s -= max(kept_l - at_l, 0)
+        if clock.doubt != NEVER_SET:
+            clock.is_unsure = True
+            if was_dark:
+                clock.doubt = AFTER_OUTAGE
+        return at_l
+
+    def _wake(self, mono_s):
+        """Treat a start that nobody announced as a restart of unknown cause."""
+        if not self._is_awake:
+            self.on_restart(POWER, mono_s)
+
+    # Commands.
+
+    def preset(self, total_wh):
+        """Let the billing quantity go on from `total_wh`; the meter stays as it is.
+
+        Raises
+        ------
+        NotStarted
+            The first read would overwrite it.
+        """
+        if not self._is_started:
+            raise NotStarted
+        before = self.total_wh
+        if self.net:
+            self._net_opening_wh += total_wh - before
+        else:
+            self._opening_wh += total_wh - before
+            self.placement.register_wh += total_wh - before
+        self._event(PRESET, before, total_wh)
+
+    def reset_demand(self, identity, mono_s):
+        """Begin a new demand period; return a reply.
+
+        Parameters
+        ----------
+        identity : int
+            Number of the command, 32 bits: a repeated one is not executed again.
+        mono_s : int
+        """
+        self._wake(mono_s)
+        demand, clock = self.demand, self.clock
+        if demand.was_done(identity):
+            return reply.ALREADY_DONE
+        if not self._is_started:
+            return reply.NOT_STARTED
+        now_l = clock.now_l(mono_s)
+        life_s = clock.life_s(now_l)
+        if clock.is_dark:
+            life_s += mono_s - clock.last_mono_s
+        if demand.resets and life_s - demand.reset_life_s < demand.lockout_s:
+            return reply.TOO_SOON
+        utc_s = clock.utc_s(mono_s)
+        demand.note_reset(identity, utc_s, life_s)
+        self._event(DEMAND_RESET, identity, demand.resets)
+        if self.placement.has_boundary_before(utc_s):
+            # An interval that ended before this has still to be closed: it is the old period's.
+            self.placement.node(now_l, RESET, 0)
+            self.placement.place()
+        else:
+            self._on_reset()
+            demand.reset()
+        return reply.DONE
+
+    def _on_reset(self):
+        """Hand out the demand period that ends."""
+        demand, placement = self.demand, self.placement
+        placement.flush()
+        peaks = []
+        for rate in range(4):
+            peaks.append(demand.rate_w[rate])
+            peaks.append(demand.rate_s[rate])
+        struct.pack_into(
+            rows.PERIOD_LAYOUT,
+            self._row,
+            0,
+            demand.reset_s,
+            demand.identities[-1],
+            demand.reset_life_s,
+            demand.resets & 0xFFFF,
+            demand.coincident_dv,
+            demand.coincident_w,
+            demand.peak_w,
+            demand.peak_s,
+            demand.previous_w,
+            demand.previous_s,
+            0,
+            demand.cumulative_w + demand.peak_w,
+            *peaks,
+            self.total_wh,
+            *placement.rates_wh[:4],
+            placement.unplaced_wh,
+        )
+        placement.put(rows.PERIOD, self._row)
+
+    def freeze(self, mono_s):
+        """Copy energies and peak into the frozen set; return a reply."""
+        self._wake(mono_s)
+        self.placement.flush()
+        self.demand.freeze(self.total_wh, self.placement.rates_wh, self.clock.utc_s(mono_s))
+        self._event(FROZEN, self.demand.frozen[9], self.total_wh)
+        return reply.DONE
+
+    def install_schedule(self, data, from_utc_s, mono_s):
+        """Plan a schedule; return a reply.
+
+        Parameters
+        ----------
+        data : bytes-like
+            See `tou`.
+        from_utc_s : int
+            When it takes over; 0: now.
+        mono_s : int
+
+        Raises
+        ------
+        ScheduleRefused
+            Nothing has changed.
+        """
+        self._wake(mono_s)
+        utc_s = self.clock.utc_s(mono_s)
+        placement, tariff = self.placement, self.tariff
+        if not from_utc_s:
+            if not utc_s:
+                if tariff.active is not None or tariff.pending is not None:
+                    return reply.TIME_UNKNOWN
+                tariff.start(data)
+                self._event(SCHEDULE_PLANNED, tariff.active.identity, 0)
+                return reply.DONE
+            from_utc_s = utc_s
+        tariff.plan(data, from_utc_s, self._settled_s(utc_s))
+        placement.flush()
+        placement.shadow_wh = [0] * 5
+        placement.follow()
+        self._event(SCHEDULE_PLANNED, tariff.pending.identity, from_utc_s)
+        self._expired = 0
+        return reply.DONE
+
+    def _settled_s(self, utc_s):
+        """Return the instant up to which energy has its rate."""
+        if self.placement.has_label and self._is_started:
+            return self.placement.label_s()
+        return utc_s
+
+    def cancel_schedule(self, mono_s):
+        """Forget the pending schedule; return a reply."""
+        self._wake(mono_s)
+        if not self.tariff.cancel(self._settled_s(self.clock.utc_s(mono_s))):
+            return reply.NOTHING_TO_DO
+        self.placement.follow()
+        self._event(SCHEDULE_CANCELLED, 0, 0)
+        return reply.DONE
+
+    def add_peak(self, start_s, end_s, rate, mono_s):
+        """Plan a critical-peak event; return a reply.
+
+        Raises
+        ------
+        ScheduleRefused
+            Nothing has changed.
+        """
+        self._wake(mono_s)
+        self.tariff.add_event(start_s, end_s, rate, self._settled_s(self.clock.utc_s(mono_s)))
+        self.placement.follow()
+        self._event(PEAK_PLANNED, start_s, end_s)
+        return reply.DONE
+
+    def cancel_peak(self, start_s, mono_s):
+        """Forget a critical-peak event that has not begun; return a reply."""
+        self._wake(mono_s)
+        if not self.tariff.cancel_event(start_s, self._settled_s(self.clock.utc_s(mono_s))):
+            return reply.NOTHING_TO_DO
+        self.placement.follow()
+        self._event(PEAK_CANCELLED, start_s, 0)
+        return reply.DONE
+
+    def activate_streaming(self, mode, extreme, collector_can=True, headend_can=True):
+        """Switch hourly streaming on or off; return a reply.
+
+        Parameters
+        ----------
+        mode : int
+            `STREAM_OFF`, `STREAM_REGISTER` or `STREAM_PROFILE`.
+        extreme : int
+            `MINIMUM` or `MAXIMUM` of the hourly voltage.
+        collector_can, headend_can : bool
+            Both must be able to.
+
+        Raises
+        ------
+        BadSetting
+        """
+        if not STREAM_OFF <= mode <= STREAM_PROFILE or extreme not in (MINIMUM, MAXIMUM):
+            raise BadSetting
+        if mode:
+            if not gates.can_stream(self._firmware_version):
+                return reply.NOT_CAPABLE
+            if not gates.may_activate_streaming(collector_can, headend_can):
+                return reply.NOT_CAPABLE
+        self.streaming = mode
+        self.extreme = extreme
+        self._event(STREAMING_SET, mode, extreme)
+        return reply.DONE
+
+    def _look_at_schedule(self):
+        """Say once when the schedule in force has run out."""
+        placement = self.placement
+        if not placement.is_dated or (self.tariff.active is None and self.tariff.pending is None):
+            return
+        label_s = placement.label_s()
+        if self._expired or not self.tariff.is_expired(label_s):
+            return
+        self._expired = 1
+        self._event(TOU_EXPIRED, self.tariff.schedule_at(label_s).identity, label_s)
+
+    @property
+    def is_expired(self):
+        """The schedule in force is past its last valid day (rule T-9)."""
+        return bool(self._expired)
+
+    def utc_s(self, mono_s):
+        """Return UTC at a monotonic second, or 0 while it is not known."""
+        return self.clock.utc_s(mono_s)
+
+    def clock_bound_s(self, mono_s):
+        """Return by how much `utc_s` may be wrong, at most 255."""
+        return 255 if self.clock.doubt else self.placement.bound_s(self.clock.utc_s(mono_s))
+
+    def _event(self, code, a, b):
+        self.events.put(code, a, b)
+        clock = self.clock
+        utc_s = 0 if clock.doubt else clock.utc_s(clock.last_mono_s)
+        bound_s = self.placement.bound_s(utc_s) if utc_s else 255
+        life_s = clock.life_s(clock.kept_l())
+        struct.pack_into(rows.EVENT_LAYOUT, self._row, 0, utc_s, life_s, code, bound_s, 0, a, b)
+        self.placement.put(rows.EVENT, memoryview(self._row)[:28])
+
+    # The record.
 
     def pack_into(self, buffer):
-        """Write the whole state at the start of `buffer`.
+        """Write the whole state at the start of `buffer`, which has `RECORD_BYTES`.
 
         Returns
         -------
         int
-            `RECORD_BYTES`.
-
-        Allocates: nothing for integers below 2^30.
+            Bytes written.
         """
         struct.pack_into(
             _HEAD,
@@ -303,10 +1179,39 @@ class Engine:
             self.forward_wh,
             self.reverse_wh,
             self.counted_reverse_wh,
+            self.credited_wh,
+            self.ignored_wh,
+            self._origin_wh[0],
+            self._origin_wh[1],
+            self._aside_l[0],
+            self._aside_l[1],
+            self._aside_l[2],
+            self._aside_l[3],
+            self._day_end_s,
+            self._extra_s,
+            self.step_s,
+            self.state,
+            self.streaming << 4 | self.extreme,
+            self._out_of_limits << 4 | self._expired,
+            self._read_life_s is not None,
+            self._read_life_s or 0,
+            self.meter_clock_s or 0,
+            self.site.offset_min,
+            self.site.has_daylight | (self.meter_clock_s is not None) << 1,
+            0,
         )
-        self.forward.pack_into(buffer, _HEAD_BYTES)
-        self.reverse.pack_into(buffer, _HEAD_BYTES + STATE_BYTES)
-        return RECORD_BYTES
+        at = _HEAD_BYTES
+        self.forward.pack_into(buffer, at)
+        self.reverse.pack_into(buffer, at + STATE_BYTES)
+        at += 2 * STATE_BYTES
+        self.clock.pack_into(buffer, at)
+        at += _CLOCK_BYTES
+        self.outages.pack_into(buffer, at)
+        at += _OUTAGES_BYTES
+        self.voltage.pack_into(buffer, at)
+        end = self.placement.pack_into(buffer, at + _VOLTAGE_BYTES)
+        struct.pack_into("<I", buffer, _HEAD_BYTES - 4, end)
+        return end
 
     def _flags(self):
         flags = _DETENT * self.detent | _NET * self.net | _READ * self._is_started
@@ -318,27 +1223,35 @@ class Engine:
     def unpack_from(self, buffer):
         """Go on from a state that `pack_into` wrote; the settings are those of the record.
 
-        Until `absent()` says how long the module was away, the first read is judged as if it
-        had been `UNKNOWN_GAP_S`.
+        Call it on a new engine, after `unpack_schedules_from`, and `on_restart` right after it.
 
         Parameters
         ----------
         buffer : bytes-like
-            At least `RECORD_BYTES` bytes.
+            Format 2, or format 1: its totals and baselines go on, everything else begins.
 
         Raises
         ------
         UnknownFormat
             Too short, another format version, or another kind of meter; nothing has changed.
         """
-        if len(buffer) < RECORD_BYTES or buffer[0] != _FORMAT:
+        if len(buffer) < _RECORD_1_BYTES or buffer[0] not in (_FORMAT_1, _FORMAT):
             raise UnknownFormat
-        flags = buffer[1]
-        if bool(flags & _NET_REGISTER_ONLY) != self._net_register_only:
+        if buffer[0] == _FORMAT and len(buffer) < _HEAD_BYTES:
             raise UnknownFormat
+        if bool(buffer[1] & _NET_REGISTER_ONLY) != self._net_register_only:
+            raise UnknownFormat
+        if buffer[0] == _FORMAT_1:
+            self._unpack_1(buffer)
+        elif len(buffer) < struct.unpack_from("<I", buffer, _HEAD_BYTES - 4)[0]:
+            raise UnknownFormat
+        else:
+            self._unpack(buffer)
+        self._is_awake = False
+
+    def _unpack_head(self, values):
         (
-            _,
-            _,
+            flags,
             self.meter_changes,
             self.stale_reads,
             self.ambiguous_steps,
@@ -350,7 +1263,7 @@ class Engine:
             self.forward_wh,
             self.reverse_wh,
             self.counted_reverse_wh,
-        ) = struct.unpack_from(_HEAD, buffer, 0)
+        ) = values
         self.serial = serial.rstrip(b"\0")
         self.old_serial = old_serial.rstrip(b"\0")
         self.detent = bool(flags & _DETENT)
@@ -359,6 +1272,68 @@ class Engine:
         self.pending = None
         if flags & _PENDING:
             self.pending = (bool(flags & _PENDING_DETENT), bool(flags & _PENDING_NET))
-        self.forward.unpack_from(buffer, _HEAD_BYTES)
-        self.reverse.unpack_from(buffer, _HEAD_BYTES + STATE_BYTES)
-        self._read_s = None
+
+    def _unpack_1(self, buffer):
+        """Take over the totals of a record of format 1; what is recorded begins now."""
+        self._unpack_head(struct.unpack_from(_HEAD_1, buffer, 0)[1:])
+        self.forward.unpack_from(buffer, _HEAD_1_BYTES, False)
+        self.reverse.unpack_from(buffer, _HEAD_1_BYTES + STATE_1_BYTES, False)
+        self._read_life_s = None
+        if self._is_started:
+            self.state = LOGGING
+            self._anchor(0)
+            self._anchor(1)
+            # Everything so far belongs to the time before rates and intervals.
+            placement = self.placement
+            if self.net:
+                self.credited_wh = self.forward_wh - self.reverse_wh
+            else:
+                self.credited_wh = self.forward_wh + self.counted_reverse_wh
+            self.ignored_wh = self.forward_wh + self.reverse_wh - self.credited_wh
+            placement.rates_wh[NO_RATE] = self.credited_wh
+            placement.profile.closed_wh = placement.hour.closed_wh = self.credited_wh
+            placement.register_wh = self.billed_wh
+            placement.start(0, None, 0)
+
+    def _unpack(self, buffer):
+        values = struct.unpack_from(_HEAD, buffer, 0)
+        self._unpack_head(values[1:13])
+        self.credited_wh, self.ignored_wh = values[13:15]
+        self._origin_wh = list(values[15:17])
+        self._aside_l = list(values[17:21])
+        self._day_end_s, self._extra_s, self.step_s, self.state, streaming = values[21:26]
+        self.streaming, self.extreme = streaming >> 4, streaming & 15
+        self._out_of_limits, self._expired = values[26] >> 4, values[26] & 1
+        self._read_life_s = values[28] if values[27] else None
+        self.meter_clock_s = values[29] if values[31] & 2 else None
+        self.configure_site(values[30], bool(values[31] & 1))
+        at = _HEAD_BYTES
+        self.forward.unpack_from(buffer, at)
+        self.reverse.unpack_from(buffer, at + STATE_BYTES)
+        at += 2 * STATE_BYTES
+        self.clock.unpack_from(buffer, at)
+        at += _CLOCK_BYTES
+        self.outages.unpack_from(buffer, at)
+        at += _OUTAGES_BYTES
+        self.voltage.unpack_from(buffer, at)
+        self.placement.unpack_from(buffer, at + _VOLTAGE_BYTES)
+        self.voltage.intervals.length_s = 60 * self.demand.sub_min
+        self.placement.go_on()
+
+    def pack_schedules_into(self, buffer):
+        """Write schedules and critical-peak events; return `SCHEDULES_BYTES`."""
+        self.tariff.pack_into(buffer, 0)
+        return SCHEDULES_BYTES
+
+    def unpack_schedules_from(self, buffer):
+        """Take back what `pack_schedules_into` wrote, before `unpack_from`.
+
+        Raises
+        ------
+        ScheduleRefused, UnknownFormat
+            Nothing has changed.
+        """
+        if len(buffer) < SCHEDULES_BYTES:
+            raise UnknownFormat
+        self.tariff.unpack_from(buffer, 0)
+        self.placement.follow()

@@ -15,6 +15,24 @@ FORWARD_AMBIGUOUS = const(5)  # Wh credited, seconds since the reading before
 REVERSE_AMBIGUOUS = const(6)
 SETTINGS_CHANGED = const(7)  # detent, net
 PRESET = const(8)  # total before, total after
+CLOCK_SET = const(9)  # UTC second, lit second: dates what came before
+CLOCK_STEPPED = const(10)  # UTC before, UTC after
+POWER_FAILED = const(11)  # UTC or 0, lit second
+POWER_RETURNED = const(12)  # seconds dark or -1, lit second
+RESTARTED = const(13)  # cause, lit second
+DEMAND_RESET = const(14)  # identity, resets
+FROZEN = const(15)  # freezes, total
+SCHEDULE_PLANNED = const(16)  # identity, UTC of its start
+SCHEDULE_CANCELLED = const(17)
+PEAK_PLANNED = const(18)  # start, end
+PEAK_CANCELLED = const(19)  # start
+STREAMING_SET = const(20)  # mode, extreme
+NO_TABLE = const(21)  # the meter shows no usable data table
+LOGGING_AGAIN = const(22)
+TOU_EXPIRED = const(23)  # identity of the schedule, UTC
+METER_CLOCK_CHANGED = const(24)  # difference before, difference now, s
+SETTING_SET = const(25)  # which, value
+TIMES_UNKNOWN = const(26)  # power failed again before the time was known: Wh, lit seconds
 
 _FIELDS = const(3)
 

@@ -20,7 +20,8 @@ _S_PER_H = const(3600)
 _AGE_MAX_S = const(0x3FFFFFFF)  # 34 years: stays a small integer
 
 _STATE = "<IIIIHHII"
-STATE_BYTES = const(28)
+STATE_1_BYTES = const(28)  # of record format 1
+STATE_BYTES = const(32)
 
 
 def is_plausible(step_wh, gap_s, cap_w):
@@ -51,7 +52,10 @@ class Register:
     transients : int
         Readings that were thrown away.
     jumps : int
-        Confirmed discontinuities; the last one went from `jumped_from_wh` to `jumped_to_wh`.
+        Confirmed discontinuities; the last one went from `jumped_from_wh` to `jumped_to_wh`,
+        and `second_wh` of its step lie between the first two readings that agreed.
+    suspects : int
+        Readings set aside.
     """
 
     def __init__(self, is_net=False):
@@ -60,7 +64,8 @@ class Register:
         self.jumps = 0
         self.jumped_from_wh = 0
         self.jumped_to_wh = 0
-        self._suspects = 0
+        self.second_wh = 0
+        self.suspects = 0
         self.start(0)
 
     def start(self, wh):
@@ -72,8 +77,8 @@ class Register:
         self.gap_s = 0
 
     def _drop_suspects(self):
-        self.transients += self._suspects
-        self._suspects = 0
+        self.transients += self.suspects
+        self.suspects = 0
         self._first_wh = self._last_wh = self._agreed_wh = 0
 
     def _difference(self, earlier_wh, later_wh):
@@ -106,7 +111,7 @@ class Register:
             self._accept(wh, step)
             return ACCEPTED
         self._suspect(wh, elapsed_s, cap_w)
-        if self._suspects < _AGREEING:
+        if self.suspects < _AGREEING:
             self.step_wh = 0
             self.gap_s = 0
             return SUSPECT
@@ -114,7 +119,7 @@ class Register:
         self.jumped_from_wh = self.baseline_wh
         self.jumped_to_wh = self._first_wh
         self._accept(wh, self._agreed_wh)
-        self._suspects = 0
+        self.suspects = 0
         self._drop_suspects()
         return DISCONTINUITY
 
@@ -127,13 +132,15 @@ class Register:
     def _suspect(self, wh, elapsed_s, cap_w):
         """Set a reading aside, together with those just before it that it agrees with."""
         step = self._difference(self._last_wh, wh)
-        if self._suspects and is_plausible(step, elapsed_s, cap_w):
+        if self.suspects and is_plausible(step, elapsed_s, cap_w):
+            if self.suspects == 1:
+                self.second_wh = step
             self._agreed_wh += step
         else:
             self._drop_suspects()
             self._first_wh = wh
         self._last_wh = wh
-        self._suspects += 1
+        self.suspects += 1
 
     def pack_into(self, buffer, offset):
         """Write `STATE_BYTES` bytes."""
@@ -145,22 +152,27 @@ class Register:
             self.age_s,
             self._first_wh,
             self._last_wh,
-            self._suspects,
+            self.suspects,
             self.jumps & 0xFFFF,
             self._agreed_wh % MODULUS_WH,
             self.transients & 0x3FFFFFFF,  # stays a small integer
         )
 
-    def unpack_from(self, buffer, offset):
-        """Take back what `pack_into` wrote."""
+        struct.pack_into("<i", buffer, offset + STATE_1_BYTES, self.second_wh)
+
+    def unpack_from(self, buffer, offset, has_second=True):
+        """Take back what `pack_into` wrote; record format 1 lacks the last field."""
         (
             self.baseline_wh,
             self.age_s,
             self._first_wh,
             self._last_wh,
-            self._suspects,
+            self.suspects,
             self.jumps,
             agreed,
             self.transients,
         ) = struct.unpack_from(_STATE, buffer, offset)
         self._agreed_wh = signed(agreed) if self._is_net else agreed
+        self.second_wh = 0
+        if has_second:
+            self.second_wh = struct.unpack_from("<i", buffer, offset + STATE_1_BYTES)[0]
