@@ -168,6 +168,8 @@ class C1218Client(Link):
             return OK if count > 3 else BAD_REPLY
         if NEGOTIATE <= code <= NEGOTIATE_LAST:
             return self._negotiated(request, count)
+        if count != 1:
+            return BAD_REPLY  # another service's: after a lost link one may still be on its way
         if code == WAIT:
             self._stay(request[1] * 1000)
         elif code == TERMINATE:

@@ -46,15 +46,15 @@ class Kind:
         """Return the length in bytes."""
         return _many(self._count, d)
 
-    def child(self, d, index):
+    def child(self, d, index) -> tuple:
         """Return (offset, kind) of a part; FormatError if there is none."""
         raise FormatError
 
-    def span(self, d, index, count):
+    def span(self, d, index, count) -> int:
         """Return the length of `count` parts from `index` on; FormatError if there are not."""
         raise FormatError
 
-    def read(self, d, data, at):
+    def read(self, d, data, at) -> "object":
         """Return the value at `at`; the caller has checked the length of `data`."""
         try:
             return self._get(d, data, at)
@@ -73,6 +73,12 @@ class Kind:
         if len(raw) != size:
             raise FormatError
         return raw
+
+    def _get(self, d, data, at) -> "object":
+        return None
+
+    def _put(self, d, value) -> bytes:
+        return b""
 
     def _blank(self, d, size):
         return bytes(size)

@@ -133,7 +133,7 @@ class Link:
 
     # -- the role's side ------------------------------------------------------------
 
-    def _skip(self, buffer, count):
+    def _skip(self, buffer, count) -> int:
         """Return how many of the first bytes in `buffer` are not the other side's."""
         return 0
 
