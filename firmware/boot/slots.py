@@ -123,14 +123,21 @@ def crashed(error):
     machine.reset()
 
 
+def _slot():
+    """Return what is known of the slot that runs, None when none does."""
+    return record.slots[running] if running is not None and running < FROZEN else None
+
+
 def on_trial():
     """Return whether the application that runs still has to prove itself."""
-    return running in (0, 1) and record.slots[running].state == TRIAL
+    slot = _slot()
+    return slot is not None and slot.state == TRIAL
 
 
 def needs_meter():
     """Return whether the trial is over only when a meter has answered."""
-    return running not in (0, 1) or record.slots[running].needs_meter
+    slot = _slot()
+    return slot is None or slot.needs_meter
 
 
 def confirm():
@@ -143,8 +150,9 @@ def confirm():
 
 def reject(reason):
     """Give the application on trial up, and start the one before it; does not return then."""
-    if on_trial():
-        record.slots[running].reject(reason)
+    slot = _slot()
+    if slot is not None and slot.state == TRIAL:
+        slot.reject(reason)
         commit(record)
         leave()
         machine.reset()

@@ -26,6 +26,10 @@ _WINDOW_BITS = 12  # blocks are packed with a window no larger than themselves
 _installer = None
 
 
+class NotFresh(UpdateError):
+    """An application has run since the last reset."""
+
+
 def _tell(function):
     """Call `function` and print what it returns, or how it was refused."""
     service_window.open()
@@ -43,6 +47,9 @@ def _tell(function):
 def _open():
     """Return the one installer of this session."""
     global _installer
+    if slots.running is not None:
+        # The code of a slot may be in use; only a soft reset to the raw prompt ends that.
+        raise NotFresh
     if _installer is None:
         slots.load()
         _installer = Installer(
@@ -80,8 +87,17 @@ def report():
     _tell(facts)
 
 
+def judge(header):
+    """Judge a release by its first block (base64); change nothing."""
+
+    def judged():
+        _open().judge(a2b_base64(header))
+
+    _tell(judged)
+
+
 def begin(header):
-    """Judge a release by its first block (base64)."""
+    """Judge a release by its first block (base64), and forget what the free slot holds."""
     _tell(lambda: slots.NAMES[_open().begin(a2b_base64(header))])
 
 

@@ -64,7 +64,7 @@ class Installer:
             It is refused; nothing was changed.
         """
         self._header = None
-        manifest = self._judge(header)
+        manifest = self.judge(header)
         self._manifest = manifest
         number = self._record.free()
         if self._record.slots[number].state != EMPTY:
@@ -74,7 +74,13 @@ class Installer:
         self._header = bytes(header)
         return number
 
-    def _judge(self, header):
+    def judge(self, header):
+        """Return the manifest of a release that may be installed; change nothing.
+
+        Raises
+        ------
+        UpdateError
+        """
         if len(header) > HEADER_BYTES:
             raise Oversized
         manifest = unpack(header)

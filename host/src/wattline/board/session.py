@@ -1,12 +1,22 @@
 """Run code on a board through MicroPython's raw REPL, with mpremote's own transport."""
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
+import serial
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
 from wattline.errors import RunError, WattlineError
+
+USB_BAUD_BPS = 115200  # USB ignores it
+# The module's watchdog bites within 8 s; then it needs a moment to show up on USB again.
+WATCHDOG_S = 9.0
+_TOUCH_BAUD_BPS = 1200
+_LOOK_S = 0.2
+_SHOW_UP_S = 5.0
 
 
 class Executor(Protocol):
@@ -21,24 +31,98 @@ class BoardSession:
     """A board on a serial port, for as long as the `with` block lasts.
 
     The application is stopped on entry and the board is reset on exit, so that it comes back.
+    A board that does not answer is recovered step by step; each step is reported.
+
+    Parameters
+    ----------
+    port : str
+        Any serial port: USB, or a UART that is MicroPython's console.
+    baud_bps : int
+    fresh : bool
+        Restart the interpreter first, so that no module of the application is in use.
+    say : callable
+        Told of each step of a recovery in one sentence.
     """
 
-    def __init__(self, port: str) -> None:
+    def __init__(
+        self,
+        port: str,
+        baud_bps: int = USB_BAUD_BPS,
+        *,
+        fresh: bool = False,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self._port = port
+        self._baud_bps = baud_bps
+        self._fresh = fresh
+        self._say = say
         self._transport: SerialTransport | None = None
 
     def __enter__(self) -> "BoardSession":
+        steps = [
+            ("Ctrl-C and the raw prompt", self._plain),
+            ("Ctrl-C again, slowly, and a soft reset", self._soft_reset),
+            (f"{WATCHDOG_S:.0f} s for the watchdog to restart it", self._watchdog),
+        ]
+        for number, (what, step) in enumerate(steps, 1):
+            try:
+                step()
+            except (TransportError, OSError) as error:
+                self._close()
+                if number == 1 and not _can_open(self._port):
+                    break  # no board is behind this name, wedged or not
+                self._say(f"step {number} of {len(steps) + 1}, {what}: no answer ({error})")
+            else:
+                if number > 1:
+                    self._say(f"step {number} of {len(steps) + 1}, {what}: it answers again")
+                return self
+        else:
+            self._touch(len(steps) + 1)
+        raise WattlineError(
+            f"{self._port} does not answer like a MicroPython module; check the cable and the "
+            "port's name, or take the module's power away and try again"
+        )
+
+    def _open(self) -> SerialTransport:
+        self._transport = SerialTransport(self._port, baudrate=self._baud_bps, wait=0)
+        return self._transport
+
+    def _plain(self) -> None:
+        self._open().enter_raw_repl(soft_reset=self._fresh)
+
+    def _soft_reset(self) -> None:
+        transport = self._open()
+        for _ in range(3):
+            transport.serial.write(b"\r\x03")
+            time.sleep(_LOOK_S)
+        transport.enter_raw_repl(soft_reset=True)
+
+    def _watchdog(self) -> None:
+        time.sleep(WATCHDOG_S)
+        deadline_s = time.monotonic() + _SHOW_UP_S
+        while not _can_open(self._port) and time.monotonic() < deadline_s:
+            time.sleep(_LOOK_S)
+        self._open().enter_raw_repl(soft_reset=self._fresh)
+
+    def _touch(self, number: int) -> None:
+        """Ask for the boot loader, the way that needs nothing but the USB driver."""
         try:
-            self._transport = SerialTransport(self._port, wait=0)
-            self._transport.enter_raw_repl(soft_reset=False)
-        except (TransportError, OSError) as error:
-            if self._transport is not None:
+            serial.Serial(self._port, _TOUCH_BAUD_BPS).close()
+        except OSError as error:
+            self._say(f"step {number} of {number}, asking for the boot loader: {error}")
+            return
+        self._say(
+            f"step {number} of {number}, asking for the boot loader: if a drive RPI-RP2 appears "
+            "now, run wattline flash; its data stay"
+        )
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            try:
                 self._transport.close()
-            raise WattlineError(
-                f"{self._port} does not answer like a MicroPython module ({error}); "
-                "check the cable and the port's name"
-            ) from error
-        return self
+            except OSError:
+                pass
+            self._transport = None
 
     def __exit__(
         self,
@@ -51,7 +135,7 @@ class BoardSession:
                 self._transport.exec_raw_no_follow("import machine; machine.reset()")
             except (TransportError, OSError):
                 pass  # the port vanishes while the board resets
-            self._transport.close()
+            self._close()
 
     def exec(self, code: str) -> str:
         """Run `code`, return its output; the board's own exception becomes a `RunError`."""
@@ -61,3 +145,16 @@ class BoardSession:
         except TransportExecError as error:
             last = error.error_output.strip().splitlines()[-1]
             raise RunError(f"the module refused: {last}") from error
+        except (TransportError, OSError, UnicodeDecodeError) as error:
+            raise RunError(
+                f"{self._port} went away in the middle ({error}); run the same command again, it "
+                "goes on where it stopped"
+            ) from error
+
+
+def _can_open(port: str) -> bool:
+    try:
+        serial.Serial(port, USB_BAUD_BPS).close()
+    except OSError:
+        return False
+    return True

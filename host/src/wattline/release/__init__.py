@@ -1,0 +1,1 @@
+"""Releases: make them from the sources, sign them, look into them."""
