@@ -53,7 +53,7 @@ ARGUMENTS = {
     READ: (("request", 16),),
     # `count` frames of a type, from block (BLOCK: hour/4; DIGEST: day; TOU: pair) on.
     REQUEST: (("frame_type", 8), ("first", 24), ("count", 8)),
-    # STREAM_OFF, STREAM_PROFILE, STREAM_REGISTER; EXTREME_NONE, _MINIMUM, _MAXIMUM.
+    # STREAM_OFF, _REGISTER or _PROFILE; EXTREME_MINIMUM or _MAXIMUM.
     SET_STREAM: (("mode", 8), ("extreme", 8)),
     SET_CHANNEL: (("profile", 8), ("channel", 16)),
     # Membership `slot` (0 … 3) becomes `group` (1 … 255), or none (0).
@@ -88,7 +88,7 @@ _RANGES = {
     (REQUEST, "frame_type"): (0, 15),
     (REQUEST, "count"): (1, 24),
     (SET_STREAM, "mode"): (0, 2),
-    (SET_STREAM, "extreme"): (0, 2),
+    (SET_STREAM, "extreme"): (0, 1),
     (SET_GROUP, "slot"): (0, 3),
     (TRANSFER_BEGIN, "length"): (1, BODY_MAX_BYTES),
     (CRITICAL_PEAK, "minutes"): (1, 1440),
@@ -98,11 +98,10 @@ _RANGES = {
 }
 
 STREAM_OFF = const(0)
-STREAM_PROFILE = const(1)
-STREAM_REGISTER = const(2)
-EXTREME_NONE = const(0)
-EXTREME_MINIMUM = const(1)
-EXTREME_MAXIMUM = const(2)
+STREAM_REGISTER = const(1)
+STREAM_PROFILE = const(2)
+EXTREME_MINIMUM = const(0)
+EXTREME_MAXIMUM = const(1)
 
 # What an ACK frame may say.
 DONE = const(0)
