@@ -122,9 +122,9 @@ _HEAD_1 = "<BBHHHI20s20sqqqqq"
 _HEAD_1_BYTES = const(92)
 _RECORD_1_BYTES = const(148)
 _HEAD = "<BBHHHI20s20sqqqqqqqIIIIIIIIIBBBBiihBI"
-_HEAD_BYTES = struct.calcsize(_HEAD)
+HEAD_BYTES = struct.calcsize(_HEAD)
 RECORD_BYTES = (
-    _HEAD_BYTES
+    HEAD_BYTES
     + 2 * STATE_BYTES
     + _CLOCK_BYTES
     + _OUTAGES_BYTES
@@ -906,7 +906,9 @@ class Engine:
         at_l = clock.doubt_l if placement.has_label else placement.at_l
         if clock.doubt == NEVER_SET and not self._is_started:
             return kept_l
-        schedule = self.tariff.active
+        schedule = self.tariff.schedule_at(clock.doubt_l + clock.offset_s)
+        if not placement.has_label:
+            schedule = schedule or self.tariff.pending
         fallback = NO_RATE if schedule is None else schedule.fallback
         before_wh = placement.homeless_wh
         placement.collapse(at_l, fallback)
@@ -1200,7 +1202,7 @@ class Engine:
             self.site.has_daylight | (self.meter_clock_s is not None) << 1,
             0,
         )
-        at = _HEAD_BYTES
+        at = HEAD_BYTES
         self.forward.pack_into(buffer, at)
         self.reverse.pack_into(buffer, at + STATE_BYTES)
         at += 2 * STATE_BYTES
@@ -1210,7 +1212,7 @@ class Engine:
         at += _OUTAGES_BYTES
         self.voltage.pack_into(buffer, at)
         end = self.placement.pack_into(buffer, at + _VOLTAGE_BYTES)
-        struct.pack_into("<I", buffer, _HEAD_BYTES - 4, end)
+        struct.pack_into("<I", buffer, HEAD_BYTES - 4, end)
         return end
 
     def _flags(self):
@@ -1237,13 +1239,13 @@ class Engine:
         """
         if len(buffer) < _RECORD_1_BYTES or buffer[0] not in (_FORMAT_1, _FORMAT):
             raise UnknownFormat
-        if buffer[0] == _FORMAT and len(buffer) < _HEAD_BYTES:
+        if buffer[0] == _FORMAT and len(buffer) < HEAD_BYTES:
             raise UnknownFormat
         if bool(buffer[1] & _NET_REGISTER_ONLY) != self._net_register_only:
             raise UnknownFormat
         if buffer[0] == _FORMAT_1:
             self._unpack_1(buffer)
-        elif len(buffer) < struct.unpack_from("<I", buffer, _HEAD_BYTES - 4)[0]:
+        elif len(buffer) < struct.unpack_from("<I", buffer, HEAD_BYTES - 4)[0]:
             raise UnknownFormat
         else:
             self._unpack(buffer)
@@ -1307,7 +1309,7 @@ class Engine:
         self._read_life_s = values[28] if values[27] else None
         self.meter_clock_s = values[29] if values[31] & 2 else None
         self.configure_site(values[30], bool(values[31] & 1))
-        at = _HEAD_BYTES
+        at = HEAD_BYTES
         self.forward.unpack_from(buffer, at)
         self.reverse.unpack_from(buffer, at + STATE_BYTES)
         at += 2 * STATE_BYTES

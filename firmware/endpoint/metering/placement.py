@@ -370,13 +370,19 @@ class Placement:
                 self._give_at_once(forward, False)
             elif reverse.ends_l and reverse.ends_l[0] <= self.at_l:
                 self._give_at_once(reverse, True)
-            elif self._nodes_l and self._nodes_l[0] <= self.at_l:
+            elif self._is_node_due(to_l):
                 self._apply_node()
             elif self.at_l < to_l:
                 self._walk(to_l)
             else:
                 break
         self._next_l = self._next_s - self.offset_s
+
+    def _is_node_due(self, to_l):
+        """Tell whether a node is next; an outage waits for what a read may still put before it."""
+        if not self._nodes_l or self._nodes_l[0] > self.at_l:
+            return False
+        return self.at_l < to_l or self._nodes_kind[0] > UNSURE_OUTAGE
 
     def _give_at_once(self, steps, is_reverse):
         """Give a step without a lit second to the place where it is."""

@@ -483,7 +483,7 @@ class Tariff:
         self.active = Schedule(data)
         self._forget()
 
-    def plan(self, data, from_s, settled_s, now_s):
+    def plan(self, data, from_s, settled_s, now_s=None):
         """Let a schedule take over at `from_s`; one that waited for its own time is replaced.
 
         Parameters
@@ -493,7 +493,8 @@ class Tariff:
             UTC second.
         settled_s : int
             Everything up to this instant has its rate already.
-        now_s : int
+        now_s : int, optional
+            As `settled_s` where it is left out.
 
         Raises
         ------
@@ -503,7 +504,7 @@ class Tariff:
         schedule = Schedule(data)
         if from_s < settled_s:
             raise TooLate
-        if self._is_begun(now_s):
+        if self._is_begun(settled_s if now_s is None else now_s):
             if not self._is_begun(settled_s):
                 raise NotSettled
             self.active = self.pending
