@@ -15,12 +15,17 @@ COMMANDS = {
     "bench": "The main job: emulated module, meter, line and collector, live.",
     "benchmark": "Measure the emulator and the firmware.",
     "collect": "Decode a recording of the line.",
+    "dump": "Read all tables of a C12.18 device.",
     "emulator": "Run a firmware image on the emulated board.",
+    "flash": "Write an image into a blank board and verify that it runs.",
     "image": "Build and inspect firmware images.",
     "line": "Synthesise the power line.",
     "meter": "Serve a simulated FOCUS AL meter.",
+    "probe": "Find out what is wrong with an optical link.",
     "program": "Write settings into a module.",
+    "release": "Make, sign and inspect releases of the application.",
     "status": "Ask a module how it is.",
+    "update": "Bring a release into a module in the field.",
 }
 
 

@@ -6,19 +6,22 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from wattline.errors import WattlineError
-from wattline.meter.describe import Listener
-from wattline.meter.faults import NAMES, Faults
-from wattline.meter.focus_al import FocusAL
-from wattline.meter.forms import find_form
-from wattline.meter.load import PROFILES, Load
+from wattline.meter import scenario
+from wattline.meter.events import EVENTS
+from wattline.meter.faults import LINE_FAULTS
+from wattline.meter.load import PROFILES
 from wattline.meter.serve import PtyWire, SerialWire, serve
+from wattline.optical.decode import Decoder
+from wattline.optical.listener import Listener
 
 app = App(name="meter", help="Serve a simulated FOCUS AL meter.")
 
 _STYLES = {"ack": "dim", "nak": "yellow", "packet": "", "damaged": "red", "noise": "yellow"}
+_FORWARD_WH = 12_345_000
 
 
 @app.command(name="serve")
@@ -30,67 +33,132 @@ def serve_command(
     port: Annotated[
         str | None, Parameter(help="Serve on this serial port, for example /dev/ttyUSB0.")
     ] = None,
-    serial: Annotated[str, Parameter(help="Serial number, 1 to 16 characters.")] = (
-        "SIM0000000000001"
-    ),
-    form: Annotated[str, Parameter(help="Meter form of the data sheet, for example 2S.")] = "2S",
+    scenario_file: Annotated[
+        Path | None, Parameter(name="--scenario", help="TOML file; options below go before it.")
+    ] = None,
+    serial: Annotated[str | None, Parameter(help="Serial number, 1 to 16 characters.")] = None,
+    form: Annotated[
+        str | None, Parameter(help="Meter form of the data sheet, for example 2S.")
+    ] = None,
     volts: Annotated[
         int | None, Parameter(help="Voltage, where the form exists at 120 and 240 V.")
     ] = None,
-    profile: Annotated[str, Parameter(help=f"Load profile: {', '.join(PROFILES)}.")] = "house",
-    scale: Annotated[float, Parameter(help="Factor on all power.")] = 1.0,
-    seed: Annotated[int, Parameter(help="Chooses the load's details and the faults.")] = 1,
-    forward_wh: Annotated[int, Parameter(help="Forward register at the start, in Wh.")] = (
-        12_345_000
-    ),
-    reverse_wh: Annotated[int, Parameter(help="Reverse register at the start, in Wh.")] = 0,
+    profile: Annotated[str | None, Parameter(help=f"Load profile: {', '.join(PROFILES)}.")] = None,
+    scale: Annotated[float | None, Parameter(help="Factor on all power.")] = None,
+    seed: Annotated[int | None, Parameter(help="Chooses the load's details.")] = None,
+    forward_wh: Annotated[
+        int | None, Parameter(help="Forward register at the start, in Wh.")
+    ] = None,
+    reverse_wh: Annotated[
+        int | None, Parameter(help="Reverse register at the start, in Wh.")
+    ] = None,
     password: Annotated[
         str | None, Parameter(help="Read password; without one, reading is free.")
     ] = None,
     fault: Annotated[
-        str | None, Parameter(help=f"What the optics do to bytes: {', '.join(NAMES)}.")
+        list[str] | None,
+        Parameter(
+            help="NAME@SECONDS,option=value: a fault or change; may be repeated. "
+            "See `wattline meter faults`.",
+            negative=(),
+        ),
     ] = None,
-    fault_rate: Annotated[float, Parameter(help="Share of bytes that the fault hits.")] = 0.01,
+    log: Annotated[
+        Path | None, Parameter(help="Write every packet and every table's fields to this file.")
+    ] = None,
     json_log: Annotated[
         Path | None, Parameter(help="Write one JSON object per packet to this file.")
     ] = None,
     quiet: Annotated[bool, Parameter(negative=(), help="Do not print the packets.")] = False,
     seconds: Annotated[float | None, Parameter(help="End after this time.")] = None,
 ) -> None:
-    """Answer C12.18 in real time and print every packet in words; Ctrl-C ends it."""
+    """Answer C12.18 in real time and print every packet in words; Ctrl-C ends it.
+
+    wattline meter serve --pty /tmp/meter --fault zero@60,reads=1 --fault lost,rate=0.01
+    wattline meter serve --pty /tmp/meter --scenario village.toml --log link.txt
+    wattline dump /tmp/meter
+    """
     if (pty is None) == (port is None):
         raise WattlineError("Say where to serve: either --pty LINK or --port NAME.")
     try:
-        found = find_form(form, volts)
-        load = Load(profile, scale, seed, nominal_dv=10 * found.volts)
-        meter = FocusAL(
+        content = scenario.read_file(scenario_file) if scenario_file else {}
+        if not scenario_file:
+            content["meter"] = {"forward_wh": _FORWARD_WH}
+        _override(
+            content,
+            "meter",
             serial=serial,
             form=form,
             volts=volts,
-            load=load,
             forward_wh=forward_wh,
             reverse_wh=reverse_wh,
-            read_password=password.encode() if password is not None else None,
+            read_password=password,
         )
-        faults = Faults(fault, fault_rate, seed)
+        _override(content, "load", profile=profile, scale=scale, seed=seed)
+        faults = [scenario.read_fault(text) for text in fault or []]
+        if faults:
+            content["fault"] = [*content.get("fault", []), *faults]
+        made = scenario.build(content)
     except ValueError as error:
         raise WattlineError(str(error)) from error
-    log_file = _open_log(json_log)
+    meter = made.meter
+    files = [_open_log(path) for path in (log, json_log)]
     console = Console(highlight=False)
-    wire = PtyWire(pty) if pty is not None else SerialWire(port)
+    wire = PtyWire(pty, made.baud) if pty is not None else SerialWire(port, made.baud)
     try:
         console.print(
-            f"Meter {serial}, form {found.name} at {found.volts} V, load {profile} × {scale:g}, "
-            f"on {wire.name}. Ctrl-C ends it."
+            f"Meter {meter.serial}, form {meter.form.name} at {meter.form.volts} V, "
+            f"on {wire.name}. Ctrl-C ends it.",
+            soft_wrap=True,
         )
-        log = _Log(None if quiet else console, log_file)
-        serve(meter, wire, faults, log.hear, seconds)
+        writer = _Log(None if quiet else console, *files, _decoder(meter))
+        serve(meter, wire, made.faults, writer.hear, seconds, made.start_ns, made.turnaround_ns)
     except KeyboardInterrupt:
         console.print("Ended.")
     finally:
         wire.close()
-        if log_file is not None:
-            log_file.close()
+        for file in files:
+            if file is not None:
+                file.close()
+
+
+@app.command(name="faults")
+def faults_command(
+    *, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
+) -> None:
+    """List what can happen to the line and to the meter, with its options.
+
+    wattline meter faults
+    """
+    rows = [
+        {"name": name, "on": "line", "options": ["rate", "seed", "for_s"], "text": text}
+        for name, text in LINE_FAULTS.items()
+    ]
+    rows += [
+        {"name": name, "on": "meter", "options": [*event.options, "for_s"], "text": event.text}
+        for name, event in EVENTS.items()
+    ]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table("name", "on", "options", "what happens")
+    for row in rows:
+        table.add_row(row["name"], row["on"], ", ".join(row["options"]), row["text"])
+    Console().print(table)
+
+
+def _override(content, part, **options):
+    given = {key: value for key, value in options.items() if value is not None}
+    if given:
+        content[part] = {**content.get(part, {}), **given}
+
+
+def _decoder(meter):
+    """Return a decoder that knows the meter's own layout."""
+    decoder = Decoder()
+    for table, build in meter.contents.items():
+        decoder.learn(table, build())
+    return decoder
 
 
 def _open_log(path):
@@ -107,16 +175,21 @@ def _open_log(path):
 class _Log:
     """Prints and stores what passes on the link."""
 
-    def __init__(self, console, file):
+    def __init__(self, console, text_file, json_file, decoder):
         self._console = console
-        self._file = file
-        self.hear = Listener(self._report).hear
+        self._text = text_file
+        self._json = json_file
+        self.hear = Listener(self._report, decoder).hear
 
     def _report(self, event):
-        if self._file is not None:
-            self._file.write(json.dumps(event) + "\n")
-            self._file.flush()
+        arrow = "→ meter" if event["direction"] == "C" else "← meter"
+        line = f"{event['t_ns'] / 1e9:10.3f} s  {arrow}  {event['text']}"
+        if self._json is not None:
+            self._json.write(json.dumps(event) + "\n")
+            self._json.flush()
+        if self._text is not None:
+            fields = [f"{'':24}{field}" for field in event["fields"]]
+            self._text.write("\n".join([line, *fields]) + "\n")
+            self._text.flush()
         if self._console is not None:
-            arrow = "→ meter" if event["direction"] == "C" else "← meter"
-            line = f"{event['t_ns'] / 1e9:10.3f} s  {arrow}  {event['text']}"
             self._console.print(Text(line, style=_STYLES[event["kind"]]), soft_wrap=True)

@@ -18,6 +18,7 @@ LINE_FAULTS = {
     "echo": "what the client sends comes back to it",
     "seven-bits": "bytes carry seven bits and even parity",
     "deaf": "nothing gets through",
+    "noise": "bytes come while nobody talks",
 }
 # Those at a rate, for which any client must end with the right data or a named error.
 NAMES = ("lost", "doubled", "flipped", "late", "lost-acks", "repeated")
@@ -33,7 +34,7 @@ class Faults:
         One of `LINE_FAULTS`.
     rate : float
         Share of bytes (of acknowledgements for ``lost-acks``, of packets for ``repeated``) that
-        are hit, 0 to 1; without meaning for ``echo``, ``seven-bits`` and ``deaf``.
+        are hit, 0 to 1; without meaning for the others.
     seed : int
         Equal seeds hit equal bytes.
     at_s, for_s : float
@@ -64,6 +65,16 @@ class Faults:
         """Return whether the client hears itself."""
         return self.name == "echo" and self.is_on(t_ns)
 
+    def is_noisy(self):
+        """Return whether there may ever be noise."""
+        return self.name == "noise"
+
+    def noise(self, t_ns):
+        """Return what comes out of nothing at this moment, usually nothing."""
+        if self.name != "noise" or not self.is_on(t_ns):
+            return b""
+        return bytes([self._source.randrange(256)])
+
     def apply(self, data, t_ns=0, direction="M"):
         """Return what the wire makes of `data`: a list of (bytes, delay in ns).
 
@@ -74,7 +85,7 @@ class Faults:
         direction : str
             ``C`` from the client, ``M`` from the meter.
         """
-        if self.name in (None, "echo") or not data or not self.is_on(t_ns):
+        if self.name in (None, "echo", "noise") or not data or not self.is_on(t_ns):
             return [(data, 0)]
         if self.name == "deaf":
             return []
@@ -129,6 +140,14 @@ class FaultChain:
     def echoes(self, t_ns):
         """Return whether the client hears itself."""
         return any(fault.echoes(t_ns) for fault in self._faults)
+
+    def noise(self, t_ns):
+        """Return what comes out of nothing at this moment."""
+        return b"".join(fault.noise(t_ns) for fault in self._faults)
+
+    def is_noisy(self):
+        """Return whether there may ever be noise."""
+        return any(fault.is_noisy() for fault in self._faults)
 
     def apply(self, data, t_ns=0, direction="M"):
         """Return what the wire makes of `data`; see `Faults.apply`."""

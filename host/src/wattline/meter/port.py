@@ -10,6 +10,7 @@ _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
 _STP = 0xEE
 _BITS_PER_BYTE = 10
+_NOISE_NS = 100_000_000
 
 
 class MeterPort:
@@ -41,6 +42,14 @@ class MeterPort:
         self._heard_ns = 0
         self._sent_ns = 0
         self._plan_wake(0)
+        if self._faults.is_noisy():
+            self._make_noise(meter.now_ns)
+
+    def _make_noise(self, t_ns):
+        noise = self._faults.noise(t_ns)
+        if noise:
+            self._send(noise, t_ns)
+        self._schedule(t_ns + _NOISE_NS, self._make_noise)
 
     def on_byte(self, value, t_ns):
         """Take one byte whose stop bit ended at `t_ns`."""
@@ -104,7 +113,7 @@ class MeterPort:
             return data
         (count, dark_ns), effects.break_off = effects.break_off, None
         data = data[: start + count]
-        byte_ns = _BITS_PER_BYTE * _NS_PER_S // self.meter.device.baud
+        byte_ns = _BITS_PER_BYTE * _NS_PER_S // self.meter.device.baud_bps
         down_ns = at_ns + len(data) * byte_ns
         self.meter.plan(down_ns, lambda t_ns: self.meter.set_lit(t_ns, False))
         self.meter.plan(down_ns + dark_ns, lambda t_ns: self.meter.set_lit(t_ns, True))
