@@ -24,6 +24,7 @@ COMMANDS = {
     "probe": "Find out what is wrong with an optical link.",
     "program": "Write settings into a module.",
     "release": "Make, sign and inspect releases of the application.",
+    "replay": "Run the metering engine over a log or a scenario, and explain it.",
     "status": "Ask a module how it is.",
     "update": "Bring a release into a module in the field.",
 }
