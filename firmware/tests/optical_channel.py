@@ -289,6 +289,7 @@ class Session:
                 if dice.below(3):
                     self.idle(_QUIET_MS)
                 continue
+            error = services.OK
             while turns > 0:
                 turns -= 1
                 error = self._something()
