@@ -60,7 +60,7 @@ def test_frames_per_day():
 def test_R30_field_streams_every_hour():
     schedule = Schedule(FIELD)
     schedule.set_mode(MODE_PROFILE)
-    sent, delivered = _run(schedule, FIELD, 24 * 30)
+    sent, _ = _run(schedule, FIELD, 24 * 30)
     streamed = [argument for frame_type, argument in sent if frame_type == p.STREAM_PROFILE]
     assert streamed == list(range(HOUR0 - 1, HOUR0 - 1 + 24 * 30))
     # Spare frames, one in nine days, say everything else in turn.

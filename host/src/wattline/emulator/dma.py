@@ -19,7 +19,8 @@ class DmaChannel(RPDMAChannel):
     def start(self):
         """Trigger; a count of zero is over at once."""
         self._pace_count = 0
-        self._pace_origin_ns = self.rp2040.clock.nanos
+        self._pace_origin_ns = self._pace_due_ns = self.rp2040.clock.nanos
+        self._pace = None
         super().start()
         if self.active and not self._trans_count:
             self._ctrl &= ~_BUSY
@@ -36,10 +37,14 @@ class DmaChannel(RPDMAChannel):
         numerator, denominator = register >> 16, register & 0xFFFF
         if not numerator or not denominator:
             return
+        if register != self._pace:
+            # A new rate holds from the last tick on.
+            self._pace = register
+            self._pace_origin_ns, self._pace_count = self._pace_due_ns, 0
         self._pace_count += 1
         clocks = self._pace_count * denominator // numerator
-        due_ns = self._pace_origin_ns + clocks * CYCLE_NS
-        self.transfer_alarm.schedule(max(0, due_ns - self.rp2040.clock.nanos))
+        self._pace_due_ns = self._pace_origin_ns + clocks * CYCLE_NS
+        self.transfer_alarm.schedule(max(0, self._pace_due_ns - self.rp2040.clock.nanos))
 
     def transfer(self):
         """Move one item, unless the request went away meanwhile."""
