@@ -63,7 +63,7 @@ class Clock:
         self.reference.edges((halves + 1) / 120.0, (halves % 2 == 1).astype(np.int64))
 
 
-def _interpolator() -> NDArray[np.float32]:
+def interpolator() -> NDArray[np.float32]:
     """Return windowed-sinc taps for every fraction of a sample."""
     offset = np.arange(_TAPS) - (_TAPS // 2 - 1)
     x = offset[None, :] - (np.arange(_FRACTIONS)[:, None] + 0.5) / _FRACTIONS
@@ -99,7 +99,7 @@ class Resampler:
     def __init__(self, rate_sps: int, reference: Reference) -> None:
         self._rate_sps = rate_sps
         self._reference = reference
-        self._taps = _interpolator()
+        self._taps = interpolator()
         self._buffer = np.zeros(0, np.float32)
         self._first = 0
         self._cycle: int | None = None

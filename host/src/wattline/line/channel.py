@@ -68,3 +68,42 @@ class LoadCurrent:
             swell = 1 + before[i] + (self._states[i] - before[i]) * ramp
             total += amplitude * swell * (power * np.exp(1j * self._angles[i])).real
         return total
+
+
+class Impulses:
+    """Bursts at two fixed phases of every cycle, each ringing for 24 samples.
+
+    Parameters
+    ----------
+    power_a2
+        Mean power that they add, in A².
+    seed
+        Seed of their heights.
+    """
+
+    _PHASES = (0.13, 0.63)
+    _RING = 24
+    _SPREAD = 0.8
+
+    def __init__(self, power_a2: float, rate_sps: int, seed: int) -> None:
+        self._rng = np.random.default_rng([seed, 8])
+        n = np.arange(self._RING)
+        self._shape = np.exp(-n / 6.0) * np.cos(2 * np.pi * 0.17 * n)
+        energy = float(np.sum(self._shape**2)) * np.exp(2 * self._SPREAD**2)
+        self._scale = np.sqrt(power_a2 * rate_sps / (len(self._PHASES) * 60.0) / energy)
+        self._tail = np.zeros(self._RING)
+
+    def current(self, phase: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the current in A at ascending line phases in cycles."""
+        out = np.zeros(len(phase) + self._RING)
+        out[: self._RING] = self._tail
+        for offset in self._PHASES:
+            whole = np.floor(phase - offset)
+            at = np.flatnonzero(np.diff(whole, prepend=whole[0]) > 0)
+            count = len(at)
+            heights = np.exp(self._SPREAD * self._rng.normal(size=count))
+            heights *= self._rng.normal(size=count) * self._scale
+            for i, height in zip(at, heights, strict=True):
+                out[i : i + self._RING] += height * self._shape
+        self._tail = out[len(phase) :]
+        return out[: len(phase)]

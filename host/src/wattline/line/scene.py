@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endpoint.line.profile import BENCH, Profile
-from wattline.line.channel import LoadCurrent, noise_rms
+from wattline.line.bank import Bank
+from wattline.line.channel import Impulses, LoadCurrent, noise_rms
 from wattline.line.mains import NOMINAL_HZ, Mains
 from wattline.line.modelled import ModelledEndpoint
 from wattline.line.reference import Reference
@@ -70,6 +71,12 @@ class Scene:
         Amplitude of the load's fundamental; 0 for no load.
     seed
         Seed of load and noise.
+    bank
+        Endpoints of long symbols.
+    impulses_db
+        Mean power of impulses over that of the white noise; None for none.
+    reference_a
+        Amplitude that Eb/N0 refers to, if there is neither gate nor modelled endpoint.
 
     Notes
     -----
@@ -85,8 +92,12 @@ class Scene:
         profile: Profile = BENCH,
         load_a: float = 5.0,
         seed: int = 0,
+        bank: Bank | None = None,
+        impulses_db: float | None = None,
+        reference_a: float = 1e-3,
     ) -> None:
         self.mains = mains
+        self._bank = bank
         self._gates = [(g, Transmitter(g.circuit, RATE_SPS)) for g in gates]
         self._modelled = list(modelled)
         self._load = LoadCurrent(load_a, seed) if load_a else None
@@ -96,10 +107,15 @@ class Scene:
         self.noise_a = 0.0
         if ebn0_db is not None:
             symbol_s = profile.cycles_per_symbol / NOMINAL_HZ
-            reference_a = amplitudes[0] if amplitudes else 1e-3
+            reference_a = amplitudes[0] if amplitudes else reference_a
             self.noise_a = noise_rms(reference_a, ebn0_db, symbol_s, RATE_SPS)
+        self._impulses = None
+        if impulses_db is not None and self.noise_a:
+            power_a2 = self.noise_a**2 * 10 ** (impulses_db / 10)
+            self._impulses = Impulses(power_a2, RATE_SPS, seed)
         self._crossings = mains.crossings(seed, jitter_s=1e-6)
         self._reference = Reference(profile.bandwidth_mhz)
+        self._whole: int | None = None
         self._next = 0
 
     def edge(self, t_ns: int, level: int, gate: int = 0) -> None:
@@ -121,21 +137,34 @@ class Scene:
         current = self._rng.normal(0.0, 1.0, _BLOCK) * self.noise_a
         for gate, transmitter in self._gates:
             current += gate.gain * transmitter.block(_BLOCK)
+        theta = self.mains.phase(t_s)
         if self._load:
-            current += self._load.current(self.mains.phase(t_s), _BLOCK / RATE_SPS)
-        if self._modelled:
+            current += self._load.current(theta, _BLOCK / RATE_SPS)
+        if self._impulses:
+            current += self._impulses.current(theta)
+        if self._modelled or self._bank:
             phi = self._carrier_phase(t_s)
             if phi is not None:
                 for endpoint in self._modelled:
                     current += endpoint.current(phi, t_s)
+                if self._bank:
+                    current += self._bank.current(phi)
         return self.mains.voltage(t_s).astype(np.float32), current.astype(np.float32)
 
     def _carrier_phase(self, t_s: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Return the modelled endpoints' loop output, or None before it has settled."""
+        until_s = t_s[-1] + _LOOK_AHEAD_S
+        edges = []
         for t_ns, level in self._crossings:
-            self._reference.edge(t_ns * 1e-9, level)
-            if self._reference.until_s > t_s[-1] or t_ns * 1e-9 > t_s[-1] + _LOOK_AHEAD_S:
+            edges.append((t_ns * 1e-9, level))
+            if edges[-1][0] > until_s:
                 break
+        times, levels = zip(*edges, strict=True)
+        self._reference.edges(np.array(times), np.array(levels))
         if not self._reference.locked or self._reference.since_s > t_s[0]:
             return None
-        return self._reference.phase(t_s)
+        phi = self._reference.phase(t_s)
+        if self._whole is None:
+            # The loop counts from where it began; the bus counts from time 0.
+            self._whole = round(float(self.mains.phase(t_s[:1])[0] - phi[0]))
+        return phi + self._whole
