@@ -8,6 +8,11 @@ failure takes the string and nothing else.
 it without living the life again.
 """
 
+try:
+    from random import Random
+except ImportError:  # MicroPython has no generator of one's own
+    Random = None
+
 BLOCK_BYTES = 4096
 PAGE_BYTES = 256
 PAGES = BLOCK_BYTES // PAGE_BYTES
@@ -21,6 +26,8 @@ PAGES = BLOCK_BYTES // PAGE_BYTES
 TEARS = ("none", "first", "bits", "few", "shaky", "all")
 
 _MASK = 0x7FFFFFFF
+# Marks the bytes of a page that are to be programmed; MicroPython has to look at each.
+_USED = b"\xff" * 255 + b"\0" if hasattr(bytes, "translate") else None
 
 
 class PowerCut(Exception):
@@ -105,6 +112,8 @@ class FlashModel:
 
     def _bits(self):
         """Return a page of random bits as an integer."""
+        if Random:
+            return Random(self._next()).getrandbits(8 * PAGE_BYTES)
         value = 0
         for _ in range(PAGE_BYTES // 2):
             value = value << 16 | self._next() & 0xFFFF
@@ -220,12 +229,23 @@ class FlashModel:
         else:
             new = self._over_weak(weak, old, buffer)
         if page in self.bad:
-            new ^= 1 << self._next() % (8 * PAGE_BYTES)
+            new |= self._stuck(old & ~new)
         self.programs += 1
         self._operate(block, offset, bytearray(new.to_bytes(PAGE_BYTES, "big")))
 
+    def _stuck(self, due):
+        """Return one of the bits that a program should turn to 0."""
+        high = due >> 8 * (self._next() % PAGE_BYTES) << 8 * (self._next() % PAGE_BYTES)
+        due = high & due or due
+        return due & -due
+
     def _over(self, old, buffer):
         """Return a page after a program; only bytes of 255 leave bits that are 0 as they are."""
+        if _USED:
+            used = int.from_bytes(buffer.translate(_USED), "big")
+            if used & int.from_bytes(buffer, "big") & ~old:
+                raise RuleBroken("program of a bit from 0 to 1")
+            return old & int.from_bytes(buffer, "big")
         was = old.to_bytes(PAGE_BYTES, "big")
         for index in range(PAGE_BYTES):
             if buffer[index] != 0xFF and buffer[index] & ~was[index]:

@@ -68,7 +68,7 @@ class InputLog:
         self._row = bytearray(ring.row_bytes)
         self.state_bytes = ring.row_bytes + 1
         self._count = 1
-        self._row[0] = _NO_ENTRY
+        self._row[0] = _ANEW
         self._last_ms = 0
         self._steps_ms = array("i", [0] * KINDS)
         self._fields = array("I", [0] * (KINDS * FIELDS))

@@ -83,8 +83,7 @@ class Journal:
         self._slot = PAGES
         self._kept = PAGES  # pages of that block up to here stay
         self._prepared = False
-        self._is_clean = False  # what a cut may have left is gone
-        self._is_doubtful = False
+        self._is_settled = False  # what a cut may have left is gone
         self._ahead = 0  # pages to keep free; none before the first commit after each start
 
     def mount(self):
@@ -111,10 +110,7 @@ class Journal:
                 break
             firsts[newest] = 0
             self._scan(newest)
-        # What is torn now may read whole one day; its sequence must then not be the newest.
-        self._top += 1
-        if self.sequence and not self._is_doubtful:
-            self._is_doubtful = self._has_scraps(self._next_block())
+        self._top += 1  # what is torn now may read whole one day; it must not be the newest then
         return self.length
 
     def _read(self, block, slot):
@@ -158,19 +154,6 @@ class Journal:
                 self._kept = slot + 1
         if self.sequence:
             self._block, self._slot = block, end
-            self._is_doubtful |= end > self._kept
-        else:
-            self._is_doubtful = True
-
-    def _has_scraps(self, block):
-        """Return whether a block holds a page that is neither blank nor whole."""
-        for slot in range(PAGES):
-            self._read(block, slot)
-            if nor.is_all(self._back, PAGE_BYTES, 0xFF) or nor.is_all(self._back, PAGE_BYTES, 0):
-                continue
-            if self._check() is None:
-                return True
-        return False
 
     def _check(self):
         """Return (sequence, record length, part) of the page just read, None if not ours."""
@@ -248,13 +231,11 @@ class Journal:
         if not 0 < count <= RECORD_MAX_BYTES:
             raise TooLong
         parts = _parts(count)
-        if not self._is_clean:
-            self._clean()
+        self.settle()
         erases_left = ERASES_MAX
         while True:
             while self._slot + parts <= PAGES:
                 if self._write(buffer, count, parts):
-                    self._is_doubtful = False
                     return
             if not erases_left:
                 raise WornOut
@@ -265,21 +246,42 @@ class Journal:
             self._slot = 0
             self._prepared = False
 
-    def settle(self, buffer, count):
-        """Commit the record just loaded once more, if a cut may have left a newer one half done.
+    def settle(self):
+        """Program to 0 what a cut may have left of a record newer than the one just loaded.
 
         Call it after `load()` and before the first row goes to a ring: from then on no start can
-        find the half-done record whole and its rows gone.
+        find that record whole and the rows that belong to it gone. Later calls do nothing.
 
-        Returns
-        -------
-        bool
-            True when there was something to settle.
+        First the pages behind the newest record that are not blank, then the one page that looks
+        so: its program may have been cut before a bit could be seen. It is the last, so that a
+        cut in here leaves no second one.
         """
-        if not self._is_doubtful:
-            return False
-        self.commit(buffer, count)
-        return True
+        if self._is_settled:
+            return
+        nor.fill(self._page, 0)
+        for slot in range(self._kept, min(self._slot + 1, PAGES)):
+            self._read(self._block, slot)
+            if not nor.is_all(self._back, PAGE_BYTES, 0):
+                self._clear(self._block, slot)
+        self._slot += 1
+        self._clear_scraps(self._next_block())
+        self._is_settled = True
+
+    def _clear(self, block, slot):
+        self._device.writeblocks(self._from + block, self._page, slot * PAGE_BYTES)
+
+    def _clear_scraps(self, block):
+        """Clear what a cut may have left of a block's first record; it is erased before use."""
+        for slot in range(PAGES):
+            self._read(block, slot)
+            if nor.is_all(self._back, PAGE_BYTES, 0):
+                return
+            if nor.is_all(self._back, PAGE_BYTES, 0xFF):
+                self._clear(block, slot)
+                return
+            header = self._check()
+            if header is None or header[0] > self.sequence:
+                self._clear(block, slot)
 
     def _write(self, buffer, count, parts):
         """Write and read back one record; False leaves the position behind the bad page."""
@@ -330,15 +332,3 @@ class Journal:
 
     def _erase_next(self):
         self._device.ioctl(IOCTL_BLOCK_ERASE, self._from + self._next_block())
-
-    def _clean(self):
-        """Program to 0 what a cut may have left behind the newest record.
-
-        The pages that are not blank, and then the first that looks so: its program may have been
-        cut before a bit could be seen. That page is last, so that a cut in here leaves no other.
-        """
-        nor.fill(self._page, 0)
-        for slot in range(self._kept, min(self._slot + 1, PAGES)):
-            self._device.writeblocks(self._from + self._block, self._page, slot * PAGE_BYTES)
-        self._slot += 1
-        self._is_clean = True

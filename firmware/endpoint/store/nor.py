@@ -58,6 +58,27 @@ def is_all(buffer, count: int, value: int) -> bool:
     return True
 
 
+@micropython.viper
+def is_same(left, right, count: int) -> bool:
+    """Return whether two buffers begin with the same `count` bytes."""
+    one = ptr8(left)
+    two = ptr8(right)
+    for index in range(count):
+        if one[index] != two[index]:
+            return False
+    return True
+
+
+@micropython.viper
+def number_at(buffer, at: int) -> int:
+    """Return the little-endian number of four bytes, 2^30 - 1 for all that are too large."""
+    take = ptr8(buffer)
+    high = take[at + 3]
+    if high > 63:
+        return 0x3FFFFFFF
+    return take[at] | take[at + 1] << 8 | take[at + 2] << 16 | high << 24
+
+
 def part(device, first, blocks):
     """Return how many blocks a part of a device has.
 

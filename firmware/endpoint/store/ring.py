@@ -26,6 +26,8 @@ _MAGIC = const(0x31524C57)  # "WLR1"
 # Row header: CRC-32 of the whole row with this field zero, number.
 _ROW = "<II"
 _ROW_BYTES = const(8)
+_CRC_BYTES = const(4)
+_NUMBER_AT = const(4)
 _LIMIT = const(0x3FFFFFFF)  # numbers are small integers: 2,000 years of a row a minute
 
 ROW_MIN_BYTES = const(8)
@@ -93,7 +95,10 @@ class Ring:
         self.capacity = capacity
         self._page = page
         self._row = bytearray(self._size)
+        self._row_back = bytearray(self._size)
+        self._crc = bytearray(_CRC_BYTES)
         self._header = bytearray(_HEADER_BYTES)
+        self._header_back = bytearray(_HEADER_BYTES)
         self._seed = number << 8 | row_bytes
         self._firsts = array("i", [_NONE] * self._blocks)  # number of each block's first row
         self._begun = array("i", [_NONE] * self._blocks)  # and its place in time
@@ -134,6 +139,8 @@ class Ring:
             self.next = found + 1
         else:
             self.next = next_row
+            if self.next > found + 1:
+                self._slot = self._rows  # within a block no number is left out
         self.first = self.next
         if found != _NONE:
             self._drop_strangers()
@@ -230,13 +237,14 @@ class Ring:
 
     def _number(self):
         """Return the number of the row just read, `_NONE` if it does not check."""
-        crc, number = struct.unpack_from(_ROW, self._row)
+        row = self._row
+        number = nor.number_at(row, _NUMBER_AT)
         if number >= _LIMIT:
             return _NONE
-        struct.pack_into("<I", self._row, 0, 0)
-        if crc32(self._row) != crc:
-            return _NONE
-        return number
+        nor.copy(self._crc, 0, row, 0, _CRC_BYTES)
+        nor.fill_part(row, 0, _CRC_BYTES, 0)
+        struct.pack_into("<I", row, 0, crc32(row))
+        return number if nor.is_same(row, self._crc, _CRC_BYTES) else _NONE
 
     def read(self, number, buffer):
         """Copy one row.
@@ -338,13 +346,16 @@ class Ring:
         if slot == 0:
             self._put_header()
         self._program(at)
+        block = self._from + self._block
         if slot == 0:
-            self._read_header(self._block)
-            if self._firsts[self._block] == _NONE:
+            self._device.readblocks(block, self._header_back, 0)
+            if self._header_back != self._header:
                 self._slot = self._rows  # a block without header is passed over
                 return False
-        self._read_slot(self._block, slot)
-        return self._number() == self.next
+            self._firsts[self._block] = self.next
+            self._generation += 1
+        self._device.readblocks(block, self._row_back, at)
+        return self._row_back == head
 
     def _put_header(self):
         header = self._header
