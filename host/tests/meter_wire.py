@@ -1,13 +1,55 @@
-"""A reader and a simulated meter on one 9600 baud wire, in simulated nanoseconds."""
+"""A reader and a simulated meter: on one wire in simulated time, or served as a program."""
 
 import heapq
 import itertools
+import signal
+import subprocess
+import sys
 
 from wattline.meter.port import TURNAROUND_NS, MeterPort
 
 BYTE_NS = 1_041_667
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+
+
+_MAIN = "from wattline.cli.app import main; main()"
+_PROGRAM_S = 120
+
+
+def wattline(*arguments):
+    """Run the command line to its end and return the finished process."""
+    return subprocess.run(
+        [sys.executable, "-c", _MAIN, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=_PROGRAM_S,
+        check=False,
+    )
+
+
+class Served:
+    """`wattline meter serve` on a pseudo terminal, as a program of its own."""
+
+    def __init__(self, link, *arguments):
+        self.link = link
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _MAIN, "meter", "serve", "--pty", link, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self):
+        line = self._process.stdout.readline()
+        assert line.startswith("Meter "), line + self._process.stderr.read()
+        return self
+
+    def __exit__(self, *_):
+        self._process.send_signal(signal.SIGINT)
+        self.output, errors = self._process.communicate(timeout=_PROGRAM_S)
+        assert "Traceback" not in errors, errors
+        assert not self.link.is_symlink()
 
 
 class Endless(Exception):

@@ -18,11 +18,11 @@ from endpoint.optical import services, tables
 from endpoint.optical.client import C1218Client
 from endpoint.optical.device import C1218Device
 from endpoint.optical.kernels import crc16
-from wattline.optical.listener import Listener
 from wattline.meter.faults import NAMES, Faults
 from wattline.meter.focus_al import FocusAL
 from wattline.meter.port import TURNAROUND_NS, MeterPort
 from wattline.meter.serve import PtyWire, serve
+from wattline.optical.listener import Listener
 
 IDENTIFY = bytes.fromhex("ee0000000001201310")
 
