@@ -85,8 +85,10 @@ class Clock:
         """Power is back while the module ran; return the seconds without it."""
         dark_s = mono_s - self._dark_mono_s
         self.is_dark = False
+        self.last_mono_s = mono_s
         self._base_s = self._now_l - mono_s
-        self.offset_s += dark_s
+        if not self.doubt:
+            self.offset_s += dark_s
         self.dark_s += dark_s
         self.power_l = self._now_l
         return dark_s

@@ -453,7 +453,7 @@ class Engine:
         if self._read_life_s is None:
             elapsed_s = UNKNOWN_GAP_S
         else:
-            elapsed_s = life_s - self._read_life_s + self._extra_s
+            elapsed_s = max(life_s - self._read_life_s, 0) + self._extra_s
         self._extra_s = 0
         self._read_life_s = life_s
         self._stamp = stamp
@@ -786,7 +786,7 @@ class Engine:
         clock = self.clock
         now_l = clock.now_l(mono_s)
         if clock.doubt:
-            self._resolve(utc_s, now_l)
+            self._resolve(utc_s, mono_s, now_l)
             self._event(CLOCK_SET, utc_s, now_l)
         else:
             before_s = clock.utc_s(mono_s)
@@ -806,49 +806,47 @@ class Engine:
         if self._is_started:
             self.placement.node(now_l, kind, by_s)
 
-    def _resolve(self, utc_s, now_l):
+    def _resolve(self, utc_s, mono_s, now_l):
         """Date back what happened since the time was last known."""
         clock, placement = self.clock, self.placement
         doubt = clock.doubt
         clock.doubt = KNOWN
-        restored_s = utc_s - clock.uptime_s(now_l)
+        last_s = clock.doubt_l + clock.offset_s
+        gap_s = utc_s - mono_s - last_s  # until this start of the module
         late_s = 0
-        if doubt == NEVER_SET:
-            clock.offset_s = utc_s - now_l
-        elif doubt == AFTER_OUTAGE:
-            dark_s = restored_s - clock.doubt_l - clock.offset_s
-            late_s = min(dark_s, 0)
-            dark_s -= late_s
-            placement.resolve(dark_s, clock.is_unsure)
-            clock.offset_s += dark_s
-            clock.dark_s += dark_s
-            self._has_grown(dark_s)
-            start_s = clock.doubt_l + clock.offset_s - dark_s
-            self._put_outage(start_s, dark_s, 1 if clock.is_unsure else 0)
-        else:
-            away_s = restored_s - clock.doubt_l - clock.offset_s
-            late_s = min(away_s - 1, 0)
-            away_s -= late_s
+        if doubt == AFTER_OUTAGE:
+            late_s = min(gap_s, 0)
+            gap_s -= late_s
+            placement.resolve(gap_s, clock.is_unsure)
+            clock.dark_s += gap_s
+            self._has_grown(gap_s)
+            self._put_outage(last_s, gap_s, 1 if clock.is_unsure else 0)
+        elif doubt == AFTER_AWAY:
+            # The record's last second and the first of this start are one second apart.
+            late_s = min(gap_s - 1, 0)
+            gap_s -= late_s
+            by_s = gap_s - 1
             from_l = clock.doubt_l + 1
-            placement.shift(from_l, away_s - 1)
+            placement.shift(from_l, by_s)
             for i in range(4):
                 if self._aside_l[i] >= from_l:
-                    self._aside_l[i] += away_s - 1
-            clock.shift(away_s - 1)
-            now_l += away_s - 1
-            self._has_grown(away_s)
+                    self._aside_l[i] += by_s
+            clock.shift(by_s)
+            now_l += by_s
+            self._has_grown(by_s)
         self._extra_s = 0
         clock.is_unsure = False
-        self.outages.sync(restored_s)
+        clock.offset_s = utc_s - now_l
+        self.outages.sync(utc_s - clock.uptime_s(now_l))
         if self.demand.resets and not self.demand.reset_s:
             self.demand.reset_s = self.demand.reset_life_s - clock.dark_s + clock.offset_s
         if not placement.has_label:
-            placement.date(clock.offset_s)
+            placement.date(clock.offset_s - placement.waiting_dark_s())
         placement.is_dated = True
         if self._is_started:
+            if late_s:
+                placement.node(now_l, STEP, late_s)
             placement.node(now_l, SYNC, 0)
-        if late_s:
-            self._correct(late_s, now_l)
 
     def _has_grown(self, by_s):
         """Lengthen the time between two reads around a gap that was longer than it seemed."""
@@ -917,6 +915,8 @@ class Engine:
             self._aside_l[i] = min(self._aside_l[i], at_l)
         if self._read_life_s is not None:
             self._read_life_s -= max(kept_l - at_l, 0)
+        life_s = clock.life_s(at_l)
+        self.demand.reset_life_s = min(self.demand.reset_life_s, life_s)
         if clock.doubt != NEVER_SET:
             clock.is_unsure = True
             if was_dark:
@@ -967,7 +967,7 @@ class Engine:
         life_s = clock.life_s(now_l)
         if clock.is_dark:
             life_s += mono_s - clock.last_mono_s
-        if demand.resets and life_s - demand.reset_life_s < demand.lockout_s:
+        if demand.resets and abs(life_s - demand.reset_life_s) < demand.lockout_s:
             return reply.TOO_SOON
         utc_s = clock.utc_s(mono_s)
         demand.note_reset(identity, utc_s, life_s)

@@ -300,6 +300,14 @@ class Placement:
                 self._nodes_s[i] = self._nodes_full_s[i] = full_s
                 self._nodes_kind[i] = UNSURE_OUTAGE if is_unsure else OUTAGE
 
+    def waiting_dark_s(self):
+        """Return the seconds of the outages that wait."""
+        dark_s = 0
+        for i in range(len(self._nodes_l)):
+            if self._nodes_kind[i] <= UNSURE_OUTAGE:
+                dark_s += self._nodes_s[i]
+        return dark_s
+
     def collapse(self, to_l, fallback):
         """Give up dating what waits: it goes to the fallback rate and to the place `to_l`.
 
