@@ -8,7 +8,7 @@ compiled application with room for half as much again; files need little.
 """
 
 FLASH_BYTES = 2 * 1024 * 1024
-FIRMWARE_BYTES = 768 * 1024  # the image: interpreter, start-up, frozen application
+FIRMWARE_BYTES = 704 * 1024  # the image: interpreter, start-up, frozen application
 STORAGE_BYTES = FLASH_BYTES - FIRMWARE_BYTES
 
 JOURNAL_AT = 0
@@ -16,7 +16,7 @@ JOURNAL_BYTES = 256 * 1024
 RINGS_AT = JOURNAL_AT + JOURNAL_BYTES
 RINGS_BYTES = 320 * 1024
 # Two application slots, executed in place.
-SLOT_BYTES = 192 * 1024
+SLOT_BYTES = 256 * 1024
 SLOTS_AT = (RINGS_AT + RINGS_BYTES, RINGS_AT + RINGS_BYTES + SLOT_BYTES)
 # What start-up remembers: state of the slots, keys of releases.
 START_AT = SLOTS_AT[1] + SLOT_BYTES

@@ -1,7 +1,7 @@
 // What the boards of the FASY-0624 family share; each board's mpconfigboard.h includes it.
 
-// 2 MB of flash: 768 KiB for firmware, the rest is storage; flash_layout.py divides it.
-#define MICROPY_HW_FLASH_STORAGE_BYTES (1280 * 1024)
+// 2 MB of flash: 704 KiB for firmware, the rest is storage; flash_layout.py divides it.
+#define MICROPY_HW_FLASH_STORAGE_BYTES (1344 * 1024)
 
 // vfs.VfsRom executes an application slot in place. The port ties it to a ROM partition of its
 // own; that one is never looked at, because without the ioctl nothing mounts it.

@@ -153,8 +153,9 @@ class Installer:
                 raise Oversized
             block[at : at + len(piece)] = piece
             at += len(piece)
-        if at != min(BLOCK_BYTES, self._manifest.length - (number - 1) * BLOCK_BYTES):
-            raise Truncated
+        wanted = min(BLOCK_BYTES, self._manifest.length - (number - 1) * BLOCK_BYTES)
+        if at != wanted:
+            raise Truncated if at < wanted else Oversized
         self._write(number, block)
 
     def _copied(self, offset, length):

@@ -42,10 +42,11 @@ def find_drives(roots: list[Path] | None = None) -> list[Path]:
             roots += [Path(f"{letter}:\\") for letter in "DEFGHIJKLMNOPQRSTUVWXYZ"]
     found = set()
     for root in roots:
-        for pattern in (".", "*", "*/*"):
-            for folder in root.glob(pattern) if root.is_dir() else ():
-                if _is_drive(folder):
-                    found.add(folder.resolve())
+        if not root.is_dir():
+            continue
+        for folder in [root, *root.glob("*"), *root.glob("*/*")]:
+            if _is_drive(folder):
+                found.add(folder.resolve())
     return sorted(found)
 
 

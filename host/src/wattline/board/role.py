@@ -30,7 +30,7 @@ def check_reflash(role: str, version: str) -> None:
     """
     if role.lower() not in ROLES:
         raise WattlineError(f"there is no role {role!r}: choose one of {', '.join(ROLES)}")
-    if not re.fullmatch(r"\d{1,5}(\.\d{1,5}){0,3}", version):
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,5}){0,3}", version):
         raise WattlineError(f"{version!r} is no version: write numbers such as 3.2")
     fields = tuple(map(int, version.split(".")))
     if fields + (0,) * (len(REFLASH_VERSION) - len(fields)) < REFLASH_VERSION:

@@ -32,7 +32,7 @@ def parse_version(text: str) -> tuple[int, int, int]:
     WattlineError
         It has another form, or a number above 65535.
     """
-    match = re.fullmatch(r"(\d{1,5})\.(\d{1,5})\.(\d{1,5})", text)
+    match = re.fullmatch(r"([0-9]{1,5})\.([0-9]{1,5})\.([0-9]{1,5})", text)
     if match is None or max(map(int, match.groups())) > 0xFFFF:
         raise WattlineError(f"{text!r} is no version: write three numbers such as 18.0.0")
     return int(match[1]), int(match[2]), int(match[3])
