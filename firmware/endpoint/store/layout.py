@@ -19,20 +19,19 @@ EVENT = const(2)
 OUTAGE = const(3)
 PERIOD = const(4)
 VOLTAGE_DAY = const(5)
-INPUT = const(6)
+DEMAND = const(6)
+INPUT = const(7)
 
-# name, blocks, bytes of a row, rows a day that wear is reckoned with
-_NAME = const(0)
-_BLOCKS = const(1)
-_ROW_BYTES = const(2)
+# Name, blocks, bytes of a row, rows a day that wear is reckoned with.
 RINGS = (
     ("interval", 16, 32, 96),  # a quarter of an hour each
     ("hour", 14, 40, 24),
     ("event", 3, 28, 20),
     ("outage", 2, 16, 5),
-    ("period", 2, 136, 1),
-    ("voltage_day", 4, 128, 1),
-    ("input", 35, 56, 144),  # 7.6 KiB: a poll a minute of 4.5 bytes and a keyframe
+    ("period", 2, 128, 1),
+    ("voltage_day", 2, 28, 1),
+    ("demand", 3, 12, 96),
+    ("input", 34, 56, 144),  # 7.7 KiB: a poll a minute of 4.5 bytes and a keyframe
 )
 # Settings and schedules: a journal of two blocks each.
 SETTINGS_BLOCK = const(76)
@@ -68,11 +67,10 @@ class Rings:
         page = bytearray(PAGE_BYTES)
         self.rings = []
         first = 0
-        for number, row in enumerate(RINGS):
-            blocks, row_bytes = row[_BLOCKS], row[_ROW_BYTES]
-            self.rings.append(
-                Ring(device, first, blocks, row_bytes, capacity(blocks, row_bytes), page, number)
-            )
+        for _, blocks, row_bytes, _ in RINGS:
+            rows = capacity(blocks, row_bytes)
+            number = len(self.rings)
+            self.rings.append(Ring(device, first, blocks, row_bytes, rows, page, number))
             first += blocks
 
     def mount(self, next_rows=None):
