@@ -6,7 +6,7 @@ behind a ghost may anything be wrong, for 16 bits of CRC cannot catch more than 
 """
 
 from endpoint.optical import services
-from endpoint.optical.client import BAD_REPLY, TOO_LONG, C1218Client
+from endpoint.optical.client import BAD_REPLY, ECHO_NONE, OWN_ECHO, TOO_LONG, C1218Client
 from endpoint.optical.device import PROCEDURE_TABLE, C1218Device, Tables
 from endpoint.optical.kernels import HAVE
 from endpoint.optical.packet import NO_ACK, SILENCE
@@ -19,7 +19,7 @@ _BYTE_US = 1042
 _TURNAROUND_MS = 1
 _LONGEST_SERVICE_MS = 200_000
 _LONGEST_STEPS = 5000
-_NAMED = (NO_ACK, SILENCE, BAD_REPLY, TOO_LONG)
+_NAMED = (NO_ACK, SILENCE, BAD_REPLY, TOO_LONG, OWN_ECHO)
 _QUIET_MS = 9_000
 
 
@@ -88,7 +88,8 @@ class _Watch:
         self.sent_packets.add(bytes(self._packet[: self._packet_count]))
 
     def note_accepted(self, receiver):
-        if bytes(self._rx[: receiver[HAVE]]) not in self.other.sent_packets:
+        packet = bytes(self._rx[: receiver[HAVE]])
+        if packet not in self.other.sent_packets and packet not in self.sent_packets:
             self.ghosts += 1
 
     def note_control(self, control):
@@ -191,6 +192,15 @@ class Line:
 class Session:
     """One client with one device for a while.
 
+    Parameters
+    ----------
+    seed : int
+    per_mille : int
+        Faults per 1000 transmissions, more than one possible in each.
+    echo : int
+        What the client does about echoes; with anything but ECHO_NONE its head echoes, and the
+        echo has faults of its own.
+
     Attributes
     ----------
     outcomes : dict of int to int
@@ -199,17 +209,20 @@ class Session:
         What must not have happened.
     """
 
-    def __init__(self, seed, per_mille):
+    def __init__(self, seed, per_mille, echo=ECHO_NONE):
         self.dice = Dice(seed)
         self.tables = Log()
-        self.client = WatchedClient(256, 6, 1200)
+        self.client = WatchedClient(256, 6, 1200, echo)
         self.device = WatchedDevice(self.tables, 256, 6, 1200)
         for end, other in ((self.client, self.device), (self.device, self.client)):
             end.watch()
             end.other = other
         self.there = Line(self.dice, per_mille)
         self.back = Line(self.dice, per_mille)
+        self.own = Line(self.dice, per_mille)
         self.there.other, self.back.other = self.back, self.there
+        self.own.other = self.back
+        self.echoes = echo != ECHO_NONE
         self.now_ms = 1000
         self.outcomes = {}
         self.wrong = []
@@ -230,6 +243,8 @@ class Session:
             data = bytes(client.tx[: client.tx_count])
             client.sent(self.now_ms)
             self.there.send(data, self.now_ms)
+            if self.echoes:
+                self.own.send(data, self.now_ms)
             return True
         if device.tx_count:
             data = bytes(device.tx[: device.tx_count])
@@ -240,7 +255,7 @@ class Session:
         for time_ms in (client.deadline_ms(), device.deadline_ms()):
             if time_ms is not None and time_ms < due_ms:
                 due_ms = time_ms
-        for line in (self.there, self.back):
+        for line in (self.own, self.there, self.back):
             if line.queue and line.queue[0][0] < due_ms:
                 due_ms = line.queue[0][0]
         if due_ms >= until_ms:
@@ -249,7 +264,7 @@ class Session:
         self.now_ms = max(self.now_ms, due_ms)
         client.tick(self.now_ms)
         device.tick(self.now_ms)
-        for line, end in ((self.there, device), (self.back, client)):
+        for line, end in ((self.own, client), (self.there, device), (self.back, client)):
             if line.queue and line.queue[0][0] <= self.now_ms:
                 data = line.queue.pop(0)[1]
                 end.feed(data, len(data), self.now_ms)
@@ -388,10 +403,10 @@ class Session:
                 self.wrong.append(("twice", what))
 
 
-INTENSITIES = (0, 5, 20, 60, 150, 300)  # faults per 1000 transmissions, more than one possible
+INTENSITIES = (0, 5, 20, 60, 150, 300)
 
 
-def run_sessions(first, count):
+def run_sessions(first, count, echo=ECHO_NONE):
     """Run random sessions; return (wrong, ghosts, refused, outcomes).
 
     `wrong` has what went wrong where no ghost was; `refused` counts the NAKs, that is an upper
@@ -401,7 +416,7 @@ def run_sessions(first, count):
     ghosts = refused = 0
     outcomes = {}
     for seed in range(first, first + count):
-        session = Session(seed, INTENSITIES[seed % len(INTENSITIES)])
+        session = Session(seed, INTENSITIES[seed % len(INTENSITIES)], echo)
         session.run(12)
         ghosts += session.ghosts()
         refused += session.client.refused + session.device.refused

@@ -3,6 +3,7 @@
 import optical_channel
 import optical_fuzz
 
+from endpoint.optical.client import ECHO_DETECT, ECHO_DROP, ECHO_NONE
 from endpoint.optical.kernels import crc16
 from endpoint.optical.services import OK
 
@@ -16,9 +17,18 @@ def test_R8_sessions_over_a_bad_line():
     assert sum(outcomes.values()) - outcomes[0] > 20
 
 
+def test_sessions_through_a_head_that_echoes_over_a_bad_line():
+    """60 random sessions, the echo as bad as the rest."""
+    for echo in (ECHO_DROP, ECHO_DETECT):
+        wrong, ghosts, _, outcomes = optical_channel.run_sessions(500, 30, echo)
+        assert wrong == []
+        assert ghosts <= 1
+        assert outcomes[0] > 200
+
+
 def test_a_clean_line_never_fails():
     for seed in range(30):
-        session = optical_channel.Session(seed, 0)
+        session = optical_channel.Session(seed, 0, (ECHO_NONE, ECHO_DROP, ECHO_DETECT)[seed % 3])
         session.idle = lambda time_ms: None  # or it would be left alone for longer than allowed
         session.run(12)
         assert session.wrong == []
