@@ -156,6 +156,20 @@ def test_a_failed_change_of_rate_ends_at_9600_again():
     assert wire.ask(IDENTIFY) == services.OK
 
 
+def test_a_device_without_power_is_back_at_9600():
+    wire = Heard(C1218Client(), C1218Device(Twenty(), baud_codes=b"\x08"))
+    wire.ask(IDENTIFY)
+    wire.ask(services.negotiate_request(64, 1, b"\x08"))
+    device = wire.device
+    wire.client.start(LOGON, wire.now_ms)
+    count = wire.client.tx_count
+    device.feed(wire.client.tx, count, wire.now_ms)
+    assert device.tx_count and device.baud_bps == 19200
+    device.close()
+    assert device.tx_count == 0 and device.baud_bps == 9600
+    assert device.deadline_ms() is None
+
+
 def reply_to(client, request, reply):
     client.start(request, 0)
     client.sent(0)

@@ -10,7 +10,7 @@ from endpoint.optical import services
 from endpoint.optical.kernels import checksum, copy
 from endpoint.optical.packet import DEFAULT_PACKET_BYTES, Link
 
-PROCEDURE_TABLE = const(7)  # written at any length: the parameters vary
+PROCEDURE_TABLE = const(7)
 
 # Standard C12.18, version 1, revision 0, end of list.
 _IDENTITY = b"\x00\x01\x00\x00"
@@ -41,6 +41,7 @@ class Tables:
     offset_access = True
     index_access = False
     default_table = None  # table of the default read, None: the service is refused
+    varying = (PROCEDURE_TABLE,)  # may be written whole at any length up to their size
     now_ms = 0  # the device role sets it before each service
 
     def logon(self, user_id, user):
@@ -108,8 +109,8 @@ class C1218Device(Link):
 
     def close(self):
         """Go to Base state without a word, as after a loss of power."""
-        self._reset()
         self.tx_count = 0
+        self._reset()
         self._on_dead(0)
 
     def _on_message(self):
@@ -331,7 +332,8 @@ class C1218Device(Link):
         if checksum(message, head, count) != message[head + count]:
             return -services.ERR
         whole = request == services.WRITE
-        if offset + count > size or (whole and count != size and table != PROCEDURE_TABLE):
+        is_short = whole and count != size and table not in self._tables.varying
+        if offset + count > size or is_short:
             return -services.ONP
         code = tables.write(table, offset, count, message, head)
         return -code if code else 1
