@@ -59,6 +59,8 @@ def look_up(report: Any, path: str, times: Times, place: Table) -> Any:
     value = report
     for match in _STEP.finditer(path):
         name, index = match.groups()
+        if value is None:
+            return None
         if index is not None:
             value = _element(value, index, path, times)
         elif isinstance(value, dict):

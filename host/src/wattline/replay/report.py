@@ -325,7 +325,7 @@ def _event(data: bytes) -> dict[str, Any]:
 
 
 def _reads(runner: Runner) -> dict[str, Any]:
-    outcomes = {"good": 0, "suspect": 0, "stale": 0, "refused": 0}
+    outcomes = {"good": 0, "suspect": 0, "stale": 0, "refused": 0, "lost": 0}
     for read in runner.reads:
         outcomes[read.outcome] += 1
     return {"count": len(runner.reads), **outcomes}

@@ -103,7 +103,7 @@ class Runner:
         self.reads: list[Read] = []
         self.replies: list[Reply] = []
         self.ticks = True
-        self._records: list[tuple[bytes, bytes, Any]] = []
+        self._records: list[tuple[bytes, bytes, Any, int]] = []
         self._methods: list[tuple[str, tuple]] = []
         self._stopped = False
         self._keeps_at_dark: tuple[int, int] | None = None
@@ -169,7 +169,7 @@ class Runner:
         schedules = bytearray(SCHEDULES_BYTES)
         self.engine.pack_schedules_into(schedules)
         mark = self.trace.seal() if self.trace is not None else None
-        self._records.append((bytes(record[:count]), bytes(schedules), mark))
+        self._records.append((bytes(record[:count]), bytes(schedules), mark, len(self.reads)))
         del self._records[:-8]
 
     # What may happen; each is called by the name of an input's kind.
@@ -263,6 +263,10 @@ class Runner:
         self._stopped = False
         self.start(at_ms)
         utc_s = utc_s + (at_ms - gone_ms + 500) // 1000 if keeps_clock and utc_s else 0
+        for read in self.reads[record[3] if record else 0 :]:
+            read.credited_wh = 0
+            if read.outcome == "good":
+                read.outcome = "lost"
         if record is None:
             self.settle(self._methods)
             if utc_s:
@@ -278,7 +282,7 @@ class Runner:
         """Start again with the present state, as a log tells it."""
         self._commits_kept = True
         self._commit()
-        record, schedules, _ = self._records[-1]
+        record, schedules, _, _ = self._records[-1]
         self.start(at_ms)
         self.engine.unpack_schedules_from(schedules)
         self.engine.unpack_from(record)

@@ -45,6 +45,7 @@ class Written:
             season.done()
         if not seasons:
             self._season(table, "01-01", shared)
+        self._seasons.sort()
         table.done()
 
     def _season(self, table: Table, start: str, shared: dict[str, Any]) -> None:
