@@ -83,10 +83,17 @@ def _play(state, symbols, ring) -> int:
                 low += ticks
             rises = 1 ^ parity ^ bit
             if level > rises:
+                # R105: whatever asked for it, the pin is never high for longer than the
+                # longest pulse there is.
+                extra = high - 3000
+                if extra > 0:
+                    high = 3000
+                else:
+                    extra = 0
                 out[index] = (low - 3) | ((high - 1) << 16)
                 index = (index + 1) & mask
                 written += 1
-                low = 0
+                low = extra
                 high = 0
             level = rises
             parity ^= 1
@@ -196,6 +203,17 @@ class Carrier:
         s = self._state
         s[_INDEX] = s[_LEVEL] = s[_LOW] = s[_HIGH] = 0
         s[_TAIL] = _BIAS
+
+    def shift(self, cycles):
+        """Move the cycle count with the loop's; a frame that is now out of place ends here."""
+        self._cycle = (self._cycle + cycles) % CYCLES_FOLD
+        if cycles % self._profile.frame_cycles:
+            self._symbols = None
+
+    @property
+    def cycle(self):
+        """The cycle that the ring has been filled up to, by the loop's count."""
+        return self._cycle
 
     @property
     def filled_us(self):

@@ -122,7 +122,7 @@ def _place(out, bits, channel: int):
             place = 0
 
 
-def encode_into(symbols, payload, eid, channel):
+def encode_into(symbols, payload, eid, channel, check=None):
     """Encode one frame.
 
     Parameters
@@ -135,8 +135,12 @@ def encode_into(symbols, payload, eid, channel):
         Endpoint identity, 32 bits; masks the CRC and is not sent.
     channel : int
         Channel number; selects the scrambler.
+    check : int or None
+        16 bits to send in place of the CRC, see `endpoint.line.seal`.
     """
-    _spread(_bits, payload, ORD, frame_crc(eid, payload))
+    if check is None:
+        check = frame_crc(eid, payload)
+    _spread(_bits, payload, ORD, check)
     _place(symbols, _bits, channel)
 
 

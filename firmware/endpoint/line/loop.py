@@ -269,6 +269,10 @@ class Loop:
         """
         _feed(self._state, stamps, count)
 
+    def shift(self, cycles):
+        """Add to the cycle count, to make it the bus's own; phase is not touched."""
+        self._state[_CYCLE] = (self._state[_CYCLE] + cycles) % CYCLES_FOLD
+
     @property
     def locked(self):
         """Whether phase and frequency have settled and hold-over has not run out."""
