@@ -138,9 +138,7 @@ class World:
             return
         if forward_wh is None:
             forward_wh = self.register_wh(0)
-        self.engine.on_read(
-            b"%d" % self.serial, forward_wh, self.register_wh(1), self.mono()
-        )
+        self.engine.on_read(b"%d" % self.serial, forward_wh, self.register_wh(1), self.mono())
         self.engine.on_voltage(self.mono() * 1000, 2400 - self.dice.below(100))
 
     def commit(self):
@@ -248,7 +246,9 @@ class World:
                 )
         elif kind == 16:
             self.engine.configure_profile((5, 15, 30, 60)[dice.below(4)])
-            self.engine.configure_demand((15, 30, 60)[dice.below(3)], (15, 5)[dice.below(2)], 5, 300, 0)
+            self.engine.configure_demand(
+                (15, 30, 60)[dice.below(3)], (15, 5)[dice.below(2)], 5, 300, 0
+            )
         elif kind == 17:
             self.engine.on_no_table(self.mono())
         elif kind == 18:
@@ -303,7 +303,9 @@ class World:
             if self.honest:
                 length_s = 60 * fields["interval_min"] if ring == rows.INTERVAL else 3600
                 self._check_truth(fields, length_s)
-        cell = self.engine.placement.profile if ring == rows.INTERVAL else self.engine.placement.hour
+        cell = (
+            self.engine.placement.profile if ring == rows.INTERVAL else self.engine.placement.hour
+        )
         if total_wh != cell.closed_wh:
             raise Mismatch("rows do not add up")
 
@@ -327,5 +329,3 @@ class World:
         self.close()
         self.engine.pack_into(self.record)
         return self.sink.digest() ^ crc32(self.record)
-
-

@@ -58,6 +58,7 @@ from endpoint.metering.placement import (
     SLEW,
     STEP,
     SYNC,
+    UNSURE,
     UPTIME,
     Placement,
 )
@@ -330,6 +331,7 @@ class Engine:
         by_rate_wh = sum(placement.rates_wh) + unplaced_wh
         faults = abs(debit_wh - by_rate_wh - self.ignored_wh)
         faults += abs(self.credited_wh - by_rate_wh)
+        faults += abs(placement.unexplained_wh())
         for cell in (placement.profile, placement.hour):
             by_time_wh = cell.closed_wh + cell.value_wh + unplaced_wh + placement.homeless_wh
             faults += abs(self.credited_wh - by_time_wh)
@@ -883,6 +885,9 @@ class Engine:
                 clock.doubt, clock.doubt_l = AFTER_OUTAGE, kept_l
             self._event(POWER_RETURNED, -1, kept_l)
         else:
+            if clock.is_unsure:
+                placement.node(kept_l, RAISE, UNSURE)
+                placement.node(kept_l + 1, CLEAR, UNSURE)
             clock.start_at(kept_l + 1)
             if not clock.doubt:
                 clock.doubt, clock.doubt_l = AFTER_AWAY, kept_l

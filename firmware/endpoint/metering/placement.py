@@ -41,6 +41,7 @@ from endpoint.metering.steps import (
     HOMELESS,
     NEGATED,
     SIGNS,
+    VAGUE,
     Steps,
     part,
 )
@@ -61,6 +62,8 @@ CLEAR = const(7)
 RESET = const(8)  # demand reset
 NODES_MAX = const(24)
 
+UNSURE = const(0x1000)  # flag of the walk only: energy was used here that has another place
+
 _S_PER_MIN = const(60)
 _S_PER_H = const(3600)
 _SLACK_WH_S = const(36_000)
@@ -69,7 +72,7 @@ _NEVER_S = const(0x1FFFFFFFF)
 _BOUND_MAX_S = const(255)
 _PPM = const(1_000_000)
 
-_HEAD = "<IqBBHqqqIIIqqqqqqqqqqIIIIIIiiiBIIII"
+_HEAD = "<IqBBHqqqIIIqqqqqqqqqqIIIIIIiiiBIIIII"
 _HEAD_BYTES = struct.calcsize(_HEAD)
 _NODE = "<IBiI"
 _NODE_BYTES = const(13)
@@ -130,6 +133,8 @@ class Placement:
         self.at_risk_wh = [0] * 5
         self.estimated_wh = 0
         self.unplaced_wh = 0
+        self._vague = 0  # registers whose next step begins before a gap that nobody can date
+        self._unsure_wh = 0  # energy used somewhere in that gap
         self.homeless_wh = 0  # has a rate, the fallback, and no interval yet
         self.register_wh = 0
         self._rate = self._shadow = NO_RATE
@@ -255,6 +260,11 @@ class Placement:
         elif sign:
             self.unplaced_wh -= wh
         steps = self.reverse if is_reverse else self.forward
+        if self._vague:
+            bit = 2 if is_reverse else 1
+            if self._vague & bit:
+                self._vague &= ~bit
+                mark |= VAGUE
         steps.add(end_l, wh, mark, self.forward.start_l, self.demand.sub_min * _S_PER_MIN)
 
     def node(self, at_l, kind, value_s):
@@ -300,6 +310,20 @@ class Placement:
                 self._nodes_s[i] = self._nodes_full_s[i] = full_s
                 self._nodes_kind[i] = UNSURE_OUTAGE if is_unsure else OUTAGE
 
+    def unexplained_wh(self):
+        """Return what of the unplaced energy no waiting step accounts for.
+
+        Between two reads nobody can tell while a step is partly placed; it is 0 then.
+        """
+        if max(self.forward.start_l, self.reverse.start_l) < self.at_l:
+            return 0
+        if min(self.forward.start_l, self.reverse.start_l) < self.at_l and self.is_dated:
+            return 0
+        left_wh = self.unplaced_wh + self.homeless_wh - sum(self.forward.steps_wh)
+        for i in range(len(self.reverse.steps_wh)):
+            left_wh -= self._signed(self.reverse.steps_wh[i], self.reverse.marks[i])
+        return left_wh
+
     def waiting_dark_s(self):
         """Return the seconds of the outages that wait."""
         dark_s = 0
@@ -319,6 +343,8 @@ class Placement:
             Rate.
         """
         self.flush()
+        self._vague = 3
+        self._unsure_wh = 0
         for steps, is_reverse in ((self.forward, False), (self.reverse, True)):
             sums = {}
             for i in range(len(steps.ends_l)):
@@ -333,6 +359,7 @@ class Placement:
                     self.estimated_wh += abs(value_wh)
                 sums[mark] = sums.get(mark, 0) + steps.steps_wh[i]
             start_l = min(steps.start_l, to_l)
+            self._unsure_wh += sum(steps.steps_wh)
             steps.begin(start_l)
             for mark in sorted(sums):
                 steps.add(to_l, sums[mark], mark | HOMELESS, to_l, 1)
@@ -431,7 +458,9 @@ class Placement:
         if (mark | forward.marks[0]) & CHANGED:
             self._flag(CHG)
         if self._sticky:
-            self._flag(self._sticky)
+            self._flag(self._sticky & ~UNSURE)
+            if self._sticky & UNSURE:
+                self._doubt()
         self.at_l = to_l
         if forward.ends_l[0] == to_l:
             self._finish(forward, False)
@@ -452,8 +481,18 @@ class Placement:
             self._flag(EST)
             self.flush(False)
             for cell in (self.profile, self.hour):
-                cell.over_wh += abs(value_wh)
+                cell.over_wh += forward_wh + reverse_wh
+                if sign == NEGATED:
+                    cell.under_wh += reverse_wh
                 cell.is_unsure = True
+
+    def _doubt(self):
+        """Widen the bounds by the energy that was used in a gap and could not be dated."""
+        for cell in (self.profile, self.hour):
+            if not cell.is_unsure:
+                cell.is_unsure = True
+                cell.under_wh += self._unsure_wh
+                cell.over_wh += self._unsure_wh
 
     def _flag(self, flag):
         self.profile.flags |= flag
@@ -481,15 +520,15 @@ class Placement:
         """Say how sure a cell is of its share of a step that it does not hold in full."""
         start_l, end_l, at_l = steps.start_l, steps.ends_l[0], self.at_l
         low_l = max(start_l, cell.since_l)
-        if low_l >= at_l or (low_l == start_l and at_l == end_l):
+        mark = steps.marks[0]
+        if low_l >= at_l or (low_l == start_l and at_l == end_l and not mark & VAGUE):
             return
         wh = steps.steps_wh[0]
-        mark = steps.marks[0]
         lit_s = at_l - low_l
         share_wh = part(wh, start_l, end_l, low_l, at_l)
         others_wh = (self._cap_w * (end_l - start_l - lit_s) + _SLACK_WH_S) // _S_PER_H
         most_wh = max(min(wh, (self._cap_w * lit_s + _SLACK_WH_S) // _S_PER_H), share_wh)
-        least_wh = min(max(0, wh - others_wh), share_wh)
+        least_wh = 0 if mark & VAGUE else min(max(0, wh - others_wh), share_wh)
         if is_reverse and mark & NEGATED:
             cell.over_wh += most_wh - share_wh
             cell.under_wh += share_wh - least_wh
@@ -758,7 +797,7 @@ class Placement:
             self._align_demand(self.label_s())
         elif kind == RAISE:
             self._sticky |= value_s
-            self._flag(value_s)
+            self._flag(value_s & ~UNSURE)
         elif kind == CLEAR:
             self._sticky &= ~value_s
         else:
@@ -774,8 +813,8 @@ class Placement:
             for cell in (self.profile, self.hour):
                 cell.dark_s += by_s
                 cell.flags |= PF
-                if is_unsure:
-                    cell.is_unsure = True
+            if is_unsure:
+                self._doubt()
             self.demand.flags |= PF
             left_s -= by_s
             self._nodes_s[0] = left_s
@@ -804,7 +843,7 @@ class Placement:
 
     def pack_into(self, buffer, at):
         """Write the state; return where it ends."""
-        flags = self.is_started | self.is_dated << 1 | self.has_label << 2
+        flags = self.is_started | self.is_dated << 1 | self.has_label << 2 | self._vague << 3
         rates, shadow, risk = self.rates_wh, self.shadow_wh, self.at_risk_wh
         struct.pack_into(
             _HEAD,
@@ -845,6 +884,7 @@ class Placement:
             self.sync_s,
             self.sync_bound_s,
             self.drift_ppm,
+            self._unsure_wh & 0xFFFFFFFF,
         )
         at += _HEAD_BYTES
         for sequence in self.sequences:
@@ -876,6 +916,7 @@ class Placement:
         self.is_started = bool(flags & 1)
         self.is_dated = bool(flags & 2)
         self.has_label = bool(flags & 4)
+        self._vague = flags >> 3
         self._rate, self._shadow = rates >> 4, rates & 15
         self.unplaced_wh, self.homeless_wh, self.register_wh, self.estimated_wh = values[5:9]
         self._clpu_to_s, self._risk_to_s = values[9:11]
@@ -883,7 +924,8 @@ class Placement:
         self.shadow_wh = list(values[16:21])
         self.at_risk_wh = list(values[21:26])
         self._uptime_s, self._forward_wh, self._reverse_wh, self._value_wh = values[26:30]
-        self._sign, self._piece_l, self.sync_s, self.sync_bound_s, self.drift_ppm = values[30:]
+        self._sign, self._piece_l, self.sync_s, self.sync_bound_s, self.drift_ppm = values[30:35]
+        self._unsure_wh = values[35]
         at += _HEAD_BYTES
         for ring in range(RINGS):
             self.sequences[ring] = struct.unpack_from("<I", buffer, at)[0]

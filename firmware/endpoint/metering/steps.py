@@ -17,6 +17,7 @@ NEGATED = const(2)  # reverse energy that the bill subtracts (net)
 CHANGED = const(4)  # a meter change or a register discontinuity lies in it
 HOMELESS = const(8)  # its time stays unknown: its rate is the fallback, already credited
 ESTIMATED = const(16)  # it has been counted as divided between rates
+VAGUE = const(32)  # part of it may lie before the gap at its beginning
 SIGNS = const(3)
 
 CAPACITY = const(20)
