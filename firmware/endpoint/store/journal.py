@@ -157,8 +157,10 @@ class Journal:
 
     def _check(self):
         """Return (sequence, record length, part) of the page just read, None if not ours."""
-        magic, sequence, length, part, _, crc = struct.unpack_from(_HEADER, self._back)
-        if magic != _MAGIC or not 0 < sequence < _SEQUENCE_LIMIT:
+        if nor.number_at(self._back, 0) != _MAGIC:
+            return None
+        _, sequence, length, part, _, crc = struct.unpack_from(_HEADER, self._back)
+        if not 0 < sequence < _SEQUENCE_LIMIT:
             return None
         if not 0 < length <= RECORD_MAX_BYTES or part >= _parts(length):
             return None

@@ -155,8 +155,10 @@ class Ring:
         header = self._header
         self._firsts[block] = self._begun[block] = _NONE
         self._device.readblocks(self._from + block, header, 0)
-        magic, begun, first, crc = struct.unpack_from(_HEADER, header)
-        if magic != _MAGIC or begun >= _LIMIT or first >= _LIMIT:
+        if nor.number_at(header, 0) != _MAGIC:
+            return
+        _, begun, first, crc = struct.unpack_from(_HEADER, header)
+        if begun >= _LIMIT or first >= _LIMIT:
             return
         struct.pack_into("<I", header, _HEADER_CRC_AT, 0)
         if crc32(header, self._seed) != crc:
