@@ -36,6 +36,10 @@ _LEGAL = 0.25
 # forecast of the payload this (-5.9 dB).
 _MIN_SNR = 0.10
 _MIN_SNR_FORECAST = 0.06
+# A symbol with so many times the usual power is not used; noise does that once in 1,100.
+_HIT = 7.0
+# Share of the power above noise that an accepted word must explain.
+_EXPLAINED = 0.45
 # Phase step from symbol to symbol at first, rad; and what else is tried.
 _WALK_RAD = 0.05
 _WALKS_RAD = (0.02, 0.05, 0.15)
@@ -116,7 +120,12 @@ def decode(
     """
     y = (received * scrambler(channel)).astype(np.complex64)
     heard = y != 0
-    power = float(np.sum(y.real**2 + y.imag**2)) / max(int(np.count_nonzero(heard)), 1)
+    energy = y.real**2 + y.imag**2
+    if heard.any():
+        # A symbol far above all others was hit by something else.
+        heard &= energy < _HIT * np.median(energy[heard]) / np.log(2)
+        y[~heard] = 0
+    power = float(np.sum(energy[heard])) / max(int(np.count_nonzero(heard)), 1)
     least = _MIN_SNR if forecast is None else _MIN_SNR_FORECAST
     if power <= (1 + least) * noise or power == 0.0:
         return None
@@ -139,7 +148,10 @@ def decode(
         found = _best(words, metrics, others, masks, allowed)
         if found is not None and found[3] >= min_confidence:
             word, eid, fields, confidence = found
-            return measure(y, word, eid, fields, confidence, channel)
+            decoded = measure(y, word, eid, fields, confidence, channel)
+            # More power than the word explains is not signal, and the odds were too good.
+            if decoded.amplitude**2 >= _EXPLAINED * (power - variance):
+                return decoded
         if attempt + 1 < len(sizes):
             pac.soft_bits(words[:_FEEDBACK_WORDS], metrics[:_FEEDBACK_WORDS], said)
             lean = _FEEDBACK * said[CODE_PLACES]

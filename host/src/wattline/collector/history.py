@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from endpoint.line.profile import FRAME_SYMBOLS
 from wattline.collector.channelizer import Channelizer
+from wattline.collector.neighbours import Neighbours
 from wattline.collector.symbols import PILOT_SIGNS, PILOT_SLOTS, scrambler
 
 # Symbols that may be missing from a frame at the beginning or the end of what was heard.
@@ -117,6 +118,14 @@ class History:
                 self.noise[here] = min(np.quantile(inside, 0.25) / _QUARTILE, floor)
             else:
                 self.noise[here] = min(np.quantile(power[:used], 0.25) / _QUARTILE, floor)
+
+    def clean(self, start: int, neighbours: Neighbours) -> None:
+        """Take strong carriers' spill out of the symbol that starts at part `start`."""
+        at = start - self.step - self._origin
+        if at < 0 or start < self.first + self.step:
+            return
+        rows = self._rows[at : at + 3 * self.step]
+        neighbours.clean(rows.reshape(3, self.step, -1), self.noise)
 
     def scores(self, first: int, end: int, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the pilots' scores (0 … 24; 1 on average for noise) of starts and columns."""

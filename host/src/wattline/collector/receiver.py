@@ -16,6 +16,7 @@ from wattline.collector.channelizer import Channelizer
 from wattline.collector.decoder import QUICK, SEARCH, THOROUGH, Decoded, decode, refit
 from wattline.collector.frontend import Clock, HarmonicCanceller, Limiter, LinePhase, Resampler
 from wattline.collector.history import MISSING_SYMBOLS, History
+from wattline.collector.neighbours import Neighbours
 from wattline.collector.records import KINDS, Frame, Progress
 
 # A start is tried on its pilots' score from here, if it also has the power: about one try per
@@ -82,10 +83,16 @@ class Receiver:
         self._history = History(self._channelizer)
         # Endpoints of long symbols count the bus's cycles together; of short ones each its own.
         self._common = self._channelizer.part_halves > 1
+        self._neighbours = None
+        if self._common:
+            self._neighbours = Neighbours(self._channelizer.channels, self._channelizer.parts)
+        self._cleaned = 0
         self._cycle = cycle
         self._tracks: list[_Track] = []
         self._starts = 0
         self._waiting = np.zeros((0, 64), np.float32)
+        # Cycles in front of the first whole part.
+        self._skip = 0
         # Half-cycle at which parts are counted from 0, and the next one to come.
         self._origin: int | None = None
         self._searched = 0
@@ -159,7 +166,9 @@ class Receiver:
         end = self._resampler.cycle - HarmonicCanceller.DELAY_CYCLES
         if self._origin is None:
             self._begin(end - len(cleaned))
-            cleaned = cleaned[self._skip :]
+        skipped = min(self._skip, len(cleaned))
+        self._skip -= skipped
+        cleaned = cleaned[skipped:]
         self._waiting = np.concatenate([self._waiting, cleaned])
         size = self._channelizer.part_halves
         step = max(_STEP_CYCLES, size // 2)
@@ -188,7 +197,7 @@ class Receiver:
         self._origin = 2 * (zero - self._count_0)
         part = -(-first // size) if size > 1 else first
         self._history.restart(part)
-        self._searched = self._history.first
+        self._searched = self._cleaned = self._history.first
         if self._common and self._cycle is not None:
             self._learn_bus(0)
 
@@ -230,15 +239,30 @@ class Receiver:
 
     def _look(self) -> list[Frame]:
         """Return the frames that have become complete."""
+        self._clean()
         frames = self._known_frames() + self._new_frames()
         return sorted(frames, key=lambda frame: frame.start_s)
+
+    def _clean(self) -> None:
+        """Take the spill of strong neighbours out of all symbols but the newest."""
+        if self._neighbours is None or self._bus is None:
+            return
+        step = self._history.step
+        phase = self._bus % step
+        newest = (self._history.end - phase) // step * step + phase
+        first = max(self._cleaned, (self._history.first - phase) // step * step + phase)
+        for start in range(first, newest - step, step):
+            self._history.clean(start, self._neighbours)
+        self._cleaned = max(first, newest - step)
 
     def _known_frames(self) -> list[Frame]:
         """Decode the frames of known endpoints that are complete, whatever their pilots say."""
         frames = []
         period = self._history.frame
+        # Strong neighbours are removed one symbol late.
+        wait = self._history.step if self._neighbours else 0
         for track in list(self._tracks):
-            while track.start + period <= self._history.end:
+            while track.start + period + wait <= self._history.end:
                 start = track.start
                 track.start += period
                 if start < self._history.first:
