@@ -14,6 +14,7 @@ from endpoint.metering.engine import (
     WATCHDOG,
     Engine,
 )
+from endpoint.metering.events import FORWARD_JUMPED, METER_CHANGED, METER_CLOCK_CHANGED
 from endpoint.metering.rows import (
     CHG,
     DARK,
@@ -138,7 +139,7 @@ def test_A1_no_outage():
     bench.balanced()
 
 
-def test_A1_outage_across_the_boundary():
+def test_A1_A2_outage_across_the_boundary():
     for poll_s, flags in ((60, EST), (300, 0)):
         bench = hourly(clock(6), poll_s=poll_s)
         bench.read(clock(6), 0)
@@ -628,6 +629,48 @@ def test_C6_meter_clock_is_only_reported():
     bench.read(clock(7, 20), 500)
     assert bench.engine.meter_clock_s == 2700
     assert bench.engine.rates_wh == [500, 0, 0, 0]
+
+
+def test_C2_drift_widens_the_bound():
+    bench = Bench(clock(0))
+    bench.engine.on_time(clock(0), 0, 0)
+    assert bench.engine.clock_bound_s(0) == 0
+    assert bench.engine.clock_bound_s(86_400) == 3  # 2.6 s a day at 30 ppm
+    assert bench.engine.clock_bound_s(30 * 86_400) == 78
+    assert Bench(0, timed=False).engine.clock_bound_s(5) == 255
+
+
+def test_C7_time_at_a_symbol():
+    bench = Bench(clock(11))
+    bench.engine.on_tick(3600 + 43)
+    bench.engine.on_time(clock(12), 3600, 1)  # what the frame's start said, 43 s ago
+    assert bench.engine.utc_s(3600 + 43) == clock(12, 0, 43)
+    bench.engine.on_time(clock(12), 3600 + 43 - 43, 1)
+    assert bench.engine.utc_s(3600 + 43) == clock(12, 0, 43)
+
+
+def test_X1_what_each_event_means():
+    bench = Bench(clock(7))
+    engine = bench.engine
+    bench.read(clock(7), 99_999_900)
+    while engine.events.take():
+        pass
+    assert bench.read(clock(7, 1), 100) == 200  # a rollover is no event
+    assert engine.events.take() is None
+    assert bench.read(clock(7, 2), 55_000_000) == 0
+    assert bench.read(clock(7, 3), 300) == 200  # one bad read
+    assert engine.forward.transients == 1
+    assert engine.events.take() is None
+    for minute, wh, credited in ((4, 70_000_000, 0), (5, 70_000_100, 0), (6, 70_000_300, 300)):
+        assert bench.read(clock(7, minute), wh) == credited
+    assert engine.events.take() == (FORWARD_JUMPED, 300, 70_000_000)
+    engine.on_read(b"new", 3_000, 0, bench.at(clock(7, 7)))
+    assert engine.events.take() == (METER_CHANGED, 70_000_300, 3_000)
+    engine.on_meter_clock(clock(7, 8), bench.at(clock(7, 8)))
+    engine.on_meter_clock(clock(9, 9), bench.at(clock(7, 9)))
+    assert engine.events.take() == (METER_CLOCK_CHANGED, 0, 7200)
+    assert engine.total_wh == 100_000_600
+    bench.balanced()
 
 
 def test_X7_repeated_snapshot():

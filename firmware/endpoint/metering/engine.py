@@ -786,6 +786,10 @@ class Engine:
             raise BadReading
         self._wake(mono_s)
         clock = self.clock
+        if mono_s < clock.last_mono_s:
+            # The message took its time (rule C-7); what happened since then stays in its place.
+            utc_s += clock.last_mono_s - mono_s
+            mono_s = clock.last_mono_s
         now_l = clock.now_l(mono_s)
         if clock.doubt:
             self._resolve(utc_s, mono_s, now_l)

@@ -484,15 +484,18 @@ class Placement:
                 cell.over_wh += forward_wh + reverse_wh
                 if sign == NEGATED:
                     cell.under_wh += reverse_wh
-                cell.is_unsure = True
 
     def _doubt(self):
         """Widen the bounds by the energy that was used in a gap and could not be dated."""
+        wh = self._unsure_wh
+        for steps in (self.forward, self.reverse):
+            if steps.marks and steps.marks[0] & VAGUE:
+                wh += steps.steps_wh[0]
         for cell in (self.profile, self.hour):
             if not cell.is_unsure:
                 cell.is_unsure = True
-                cell.under_wh += self._unsure_wh
-                cell.over_wh += self._unsure_wh
+                cell.under_wh += wh
+                cell.over_wh += wh
 
     def _flag(self, flag):
         self.profile.flags |= flag
