@@ -1,5 +1,6 @@
 """What the tests of the whole module share: the image under test, programmed modules, rigs."""
 
+import json
 import os
 from pathlib import Path
 
@@ -53,16 +54,21 @@ def module(firmware, formatted):
 def flash_with(image):
     """Return a function that gives the flash of a module programmed with the settings asked for.
 
-    It has never run its application, so its journal is blank.
+    It has never run its application, so its journal is blank. `passwords` are texts by name.
     """
     known = {}
 
-    def programmed(**settings):
+    def programmed(passwords=None, **settings):
         settings = {"eid": EID, "form": "2S", "poll_s": 10, **settings}
-        key = tuple(sorted(settings.items()))
+        key = json.dumps([settings, sorted((passwords or {}).items())])
         if key not in known:
             module = Module(image)
             program(module, settings)
+            if passwords:
+                text = json.dumps(
+                    {name: secret.encode().hex() for name, secret in passwords.items()}
+                )
+                module.exec(f"with open('/keys.json', 'w') as file: file.write({text!r})")
             known[key] = module.flash
         return known[key]
 
@@ -71,10 +77,14 @@ def flash_with(image):
 
 @pytest.fixture(scope="session")
 def station(image, flash_with):
-    """Return a function that gives a programmed `Station`: settings by name, the rest as there."""
+    """Return a function that gives a `Station`: settings by name, the rest as there.
 
-    def made(meter=None, mains_on=False, **settings):
-        return Station(BOARD, image, flash_with(**settings), meter, mains_on)
+    With ``programmed=False`` it is one that nobody has given settings.
+    """
+
+    def made(meter=None, mains_on=False, programmed=True, **settings):
+        flash = flash_with(**settings) if programmed else None
+        return Station(BOARD, image, flash, meter, mains_on)
 
     return made
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import gc
-import json
 from binascii import crc32
 
 import board
 import build_info
+import slots
 import storage
 from machine import reset_cause, unique_id
 from micropython import const, kbd_intr
@@ -21,51 +21,34 @@ from endpoint.line.profile import PROFILES
 from endpoint.meter.focus import FocusReader
 from endpoint.metering import MeteringError, forms
 from endpoint.metering.engine import RECORD_BYTES, Engine
-from endpoint.settings import SettingsError, check
+from endpoint.module import Module, read_keys, read_lock, read_settings, write_lock
+from endpoint.optical.access import GuardedTables
+from endpoint.optical.device import C1218Device
+from endpoint.programming import BAUD_CODES, ModuleTables, levels, rules
 from endpoint.store import StoreError, Unreadable
 from endpoint.store.journal import Journal
 from endpoint.tasks.console import Console, complain
 from endpoint.tasks.poll import Poll
+from endpoint.tasks.port import Port
 from endpoint.tasks.supervisor import Supervisor
 from endpoint.tasks.transmit import Transmit
-from endpoint.version import FIRMWARE_VERSION
+from endpoint.update.trial import verdict
+from endpoint.version import FIRMWARE_VERSION, VERSION
 
-SETTINGS_FILE = "/settings.json"
-_MAX_SETTINGS_BYTES = const(1024)
 _OPTICAL_BAUD_BPS = const(9600)
+_PROGRAM_MESSAGE_BYTES = const(1200)
+_PROGRAM_PACKET_BYTES = const(256)
+_PROGRAM_PACKETS = const(8)
 _DV_PER_V = const(10)
 
 # A poll may take its retries, time-outs and second session: half a minute beyond the period.
 _POLL_LIMIT_MS = const(60000)
 # The uplink reports fifteen times a second; the longest pause of the others is a flash erase.
 _TRANSMIT_LIMIT_MS = const(5000)
+# How often an application on trial is judged.
+_PROVE_MS = const(1000)
 _CTRL_C = const(3)
-
-
-def read_settings():
-    """Return the checked settings, or the sentence that says why there are none.
-
-    Returns
-    -------
-    tuple
-        (settings or None, reason)
-    """
-    try:
-        with open(SETTINGS_FILE, "rb") as file:
-            text = file.read(_MAX_SETTINGS_BYTES + 1)
-    except OSError:
-        return None, "not programmed; run wattline program"
-    if len(text) > _MAX_SETTINGS_BYTES:
-        return None, "settings.json is too long; program again"
-    if not text.rstrip().endswith(b"}"):
-        # MicroPython's json takes a file that was cut short, and what is missing has defaults.
-        return None, "settings.json is damaged; program again"
-    try:
-        return check(json.loads(text), forms.names(board.PART_NUMBER), PROFILES), ""
-    except (ValueError, TypeError):
-        return None, "settings.json is damaged; program again"
-    except SettingsError as error:
-        return None, "%s; program again" % error
+_NOT_PROGRAMMED = "not programmed"
 
 
 class Application:
@@ -77,15 +60,19 @@ class Application:
         Checked settings; None runs the console alone.
     reason : str
         Why there are no settings.
+    served : list of str
+        Meter forms that this board serves.
     """
 
-    def __init__(self, settings, reason):
+    def __init__(self, settings, reason, served):
         self._settings = settings
         self._reason = reason
         self._fault = take_fault()
         self._reset_cause = reset_cause()
         self._clock = Monotonic()
         self._console = Console(self.report)
+        self._module = Module(settings, served, FIRMWARE_VERSION, self.report)
+        self._module.clock = self._clock
         self._poll = None
         self._transmit = None
         self._supervisor = None
@@ -95,7 +82,7 @@ class Application:
         gc.collect()
         fields = {
             "product": "TS2 FOCUS AL compatible reference design",
-            "version": build_info.VERSION,
+            "version": VERSION,
             "board": build_info.BOARD,
             "git": build_info.GIT,
             "build_id": build_info.BUILD_ID,
@@ -108,6 +95,7 @@ class Application:
             "heap_used": gc.mem_alloc(),
             "heap_free": gc.mem_free(),
         }
+        fields.update(slots.report())
         fields["state"] = self._reason or "running"
         if self._settings is not None:
             fields.update(self._settings)
@@ -124,17 +112,59 @@ class Application:
 
     async def run(self):
         """Start the tasks and supervise them for ever."""
-        self._supervisor = Supervisor(Watchdog(), self._clock, complain)
+        watchdog = Watchdog()
+        self._supervisor = Supervisor(watchdog, self._clock, complain)
         service_window.close()
         start = self._supervisor.start
         # The console waits for a person; it is watched for ending, not for silence.
         start("console", self._console.run, None)
         if self._settings is not None:
             self._compose()
+        start("port", self._make_port(watchdog.restart).run, None)
         if self._poll is not None:
             start("poll", self._poll.run, self._settings["poll_s"] * 1000 + _POLL_LIMIT_MS)
             start("transmit", self._transmit.run, _TRANSMIT_LIMIT_MS)
+        start("trial", self._prove, None)
         await self._supervisor.run()
+
+    async def _prove(self, beat):
+        """Tell start-up once that this application works, or that it does not."""
+        poll = self._poll
+        reads = failures = 0
+        decided = None
+        while decided is None:
+            await asyncio.sleep_ms(_PROVE_MS)
+            if poll is not None:
+                reads, failures = poll.reads, poll.journal_failures
+            decided = verdict(
+                self._clock.ms(), self._programmed(), reads, failures, slots.needs_meter()
+            )
+        if decided:
+            slots.reject(decided)
+        else:
+            slots.confirm()
+        while True:  # a task that ends is a fault
+            await asyncio.sleep_ms(_PROVE_MS)
+
+    def _programmed(self):
+        """Return whether somebody has given this module settings, readable or not."""
+        return self._settings is not None or not self._reason.startswith(_NOT_PROGRAMMED)
+
+    def _make_port(self, restart):
+        """Return the programming port; it is there whether or not the module is programmed."""
+        module = self._module
+        guard = GuardedTables(
+            ModuleTables(module), rules(len(module.rings)), levels(read_keys(unique_id()))
+        )
+        guard.restore_lock(*read_lock(), self._clock.ms())
+        module.rekey = lambda keys: guard.set_levels(levels(keys))
+        device = C1218Device(
+            guard, _PROGRAM_PACKET_BYTES, _PROGRAM_PACKETS, _PROGRAM_MESSAGE_BYTES, BAUD_CODES
+        )
+        port = SerialPort(
+            board.PROGRAM_UART, board.PROGRAM_TX_PIN, board.PROGRAM_RX_PIN, _OPTICAL_BAUD_BPS
+        )
+        return Port(device, guard, port, self._clock, module, write_lock, restart)
 
     def _compose(self):
         """Build the road from the meter to the line; refuse a journal that is not understood."""
@@ -198,7 +228,8 @@ def _load(journal, record):
 
 def main():
     """Run until reset; Ctrl-C leaves the pins quiet and opens a bounded service window."""
-    application = Application(*read_settings())
+    served = forms.names(board.PART_NUMBER)
+    application = Application(*read_settings(served), served)
     try:
         asyncio.run(application.run())
     except Exception as error:

@@ -126,6 +126,8 @@ class ModuleTables(Provider):
         `write(table, data)`, `run(command)`.
     """
 
+    varying = (SETTINGS, KEYS, STAGED)
+
     def __init__(self, module):
         self._module = module
         self._rules = rules(len(module.rings))
@@ -139,14 +141,18 @@ class ModuleTables(Provider):
         self._data = b""
 
     def size(self, table):
-        """Return the table's length; a text is taken down now, unless it is being read."""
+        """Return the table's length; a text is taken down now, unless a part of it was read."""
         if table >= RINGS:
             ring = self._module.rings[table - RINGS]
             return RING_HEAD_BYTES + (ring.next - ring.first) * ring.row_bytes
-        if table != self._table:
+        if self.from_start or table != self._table:
             self._data = self._build(table)
             self._table = table
         return max(1, len(self._data))
+
+    def room(self, table):
+        """Return the longest text that is taken."""
+        return TEXT_MAX_BYTES
 
     def read(self, table, offset, count, into, into_at):
         """Serve part of a table."""
@@ -156,8 +162,6 @@ class ModuleTables(Provider):
             )
         data = self._data or b" "
         into[into_at : into_at + count] = data[offset : offset + count]
-        if offset + count >= len(data):
-            self.leave()
         return services.OK
 
     def write(self, table, offset, count, source, source_at):

@@ -70,6 +70,8 @@ class Provider:
     offset_access = True
     index_access = False
     default_table = None  # table of the default read, None: the service is refused
+    varying = ()  # tables that may be written whole at any length up to their size
+    from_start = True  # set before `size`: a read that begins at the table's first byte
 
     def logon(self, user_id, user):
         """Note who asks; `user` is a view of 10 bytes, valid during the call."""
@@ -81,6 +83,10 @@ class Provider:
     def size(self, table):
         """Return the table's length in bytes, or a negative reply code."""
         return -services.IAR
+
+    def room(self, table):
+        """Return the most bytes that may be written to a table of varying length."""
+        return self.size(table)
 
     def read(self, table, offset, count, into, into_at):
         """Put `count` bytes from `offset` of `table` into `into` at `into_at`."""
@@ -155,6 +161,7 @@ class GuardedTables(Tables):
         self.offset_access = provider.offset_access
         self.index_access = provider.index_access
         self.default_table = provider.default_table
+        self.varying = (PROCEDURE_TABLE,) + tuple(provider.varying)
         self.user_id = 0
         self.user = bytearray(USER_BYTES)
         self.wrong_passwords = 0  # in a row
@@ -247,6 +254,9 @@ class GuardedTables(Tables):
         groups = rule[1 if writing else 0]
         if not groups & self.groups:
             return -services.IAR if writing and groups == NOBODY else -services.ISC
+        if writing and table in self.varying:
+            return self._provider.room(table)
+        self._provider.from_start = self.from_start
         return self._provider.size(table)
 
     def read(self, table, offset, count, to, to_at):

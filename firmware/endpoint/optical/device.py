@@ -43,6 +43,7 @@ class Tables:
     default_table = None  # table of the default read, None: the service is refused
     varying = (PROCEDURE_TABLE,)  # may be written whole at any length up to their size
     now_ms = 0  # the device role sets it before each service
+    from_start = True  # and this before `size`: a read that begins at the table's first byte
 
     def logon(self, user_id, user):
         """Note who asks; `user` is a view of 10 bytes, valid during the call."""
@@ -272,6 +273,7 @@ class C1218Device(Link):
             head = 5 + 2 * (request - services.READ)
         if self.message_count != head:
             return -services.ONP
+        tables.from_start = head != 8 or not message[3] | message[4] | message[5]
         size = tables.size(table, False)
         if size < 0:
             return size

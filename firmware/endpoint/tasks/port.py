@@ -6,8 +6,9 @@ from micropython import const
 
 # A whole packet and its acknowledgements.
 _CHUNK_BYTES = const(256)
-# Between two looks while a session is open and nothing is on its way.
-_STEP_MS = const(2)
+# Between two looks while a session is open: nothing is on its way, or a packet is.
+_IDLE_MS = const(10)
+_ARRIVING_MS = const(4)
 
 
 class Port:
@@ -76,9 +77,9 @@ class Port:
             if changes != self._guard.changes:
                 changes = self._guard.changes
                 self._keep_lock(*self._guard.lock_state())
-            wait_ms = _STEP_MS
+            wait_ms = _ARRIVING_MS if received else _IDLE_MS
             if device.tx_count:
-                wait_ms = max(_STEP_MS, port.wire_us(device.tx_count) // 1000)
+                wait_ms = max(_ARRIVING_MS, port.wire_us(device.tx_count) // 1000)
                 port.write(tx[: device.tx_count])
                 device.sent(now)
             elif not received and deadline is None:
