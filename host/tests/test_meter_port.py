@@ -340,16 +340,16 @@ def test_serve_leaves_nothing_behind(tmp_path):
 
 def test_device_serves_nothing_twice_on_a_bad_line():
     """Writes are counted: one request, at most one execution, whatever the line does."""
+    executed = 0
     for seed in range(60):
         meter = FocusAL()
         writes = []
-        meter._may_write = True
-        meter._writers = {5: lambda offset, data, w=writes: w.append(data) or services.OK}
-        faults = Faults(NAMES[seed % len(NAMES)], 0.05, seed)
-        rig = Rig(meter, WriteReader())
-        rig.port._faults = faults
-        rig.poll()
+        meter.writers[5] = lambda offset, data, w=writes: w.append(data) or services.OK
+        faults = Faults(NAMES[seed % len(NAMES)], 0.02, seed)
+        Rig(meter, WriteReader(), faults).poll()
         assert len(writes) <= 1
+        executed += len(writes)
+    assert executed > 20
 
 
 class WriteReader:
@@ -360,6 +360,7 @@ class WriteReader:
         self._steps = [
             bytes([services.IDENTIFY]),
             services.logon_request(1, b"T"),
+            services.security_request(b"FAKE-WRITE"),
             services.write_request(5, b"ONE".ljust(20)),
             bytes([services.TERMINATE]),
         ]

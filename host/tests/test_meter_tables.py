@@ -1,8 +1,11 @@
 """The simulator's tables against two descriptions of the standard that know nothing of it."""
 
+import functools
 from datetime import date, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from endpoint.optical import formats, schema
 from wattline.meter.accounts import BLOCK_NS
@@ -35,6 +38,11 @@ def full(**options):
 
 def contents(meter):
     return {table: build() for table, build in sorted(meter.contents.items())}
+
+
+@functools.cache
+def genuine():
+    return contents(full())
 
 
 METERS = (
@@ -189,3 +197,32 @@ def test_G4_day_of_purchase_and_diagnostics_are_shown():
 def test_a_description_that_contradicts_itself_is_refused(options, cause):
     with pytest.raises(ValueError, match=cause):
         FocusAL(**options)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_the_decoder_survives_dimensions_that_make_no_sense(data):
+    decoder = Decoder()
+    decoder.learn(0, genuine()[0])
+    decoder.learn(1, genuine()[1])
+    dimensions = (11, 12, 16, 21, 22, 27, 31, 41, 51, 61, 62, 71)
+    for table in dimensions:
+        size = len(genuine()[table])
+        decoder.learn(table, data.draw(st.binary(min_size=0, max_size=size + 3)))
+    for table in data.draw(st.lists(st.sampled_from(sorted(genuine())), max_size=8)):
+        part = data.draw(st.binary(max_size=60))
+        fields, remark = decoder.fields(table, part, data.draw(st.integers(0, 3000)))
+        assert isinstance(remark, str)
+        assert all(field.size > 0 for field in fields)
+
+
+def test_dimensions_without_end_come_to_one():
+    decoder = Decoder()
+    for table in (0, 11, 12, 16, 62):
+        decoder.learn(table, genuine()[table])
+    # 65535 blocks of 65535 intervals without any channel: nothing, four thousand million times.
+    decoder.learn(61, bytes(4) + b"\x00\x00" + b"\x02" + b"\xff\xff\xff\xff" + b"\x00\x0f")
+    decoder.learn(62, b"\x02")
+    fields, remark = decoder.fields(64, bytes(40))
+    assert len(fields) <= 40
+    assert remark

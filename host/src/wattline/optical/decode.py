@@ -18,6 +18,7 @@ from wattline.optical.names import unit_of
 _DECIMALS = 6
 _EPOCH = datetime(1970, 1, 1)
 LARGEST_TABLE_BYTES = 1 << 20
+_MOST_STEPS = 1 << 18  # of one walk; dimensions may name more elements than any table holds
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Walk:
         self._data = data
         self._offset = offset
         self._end = offset + len(data)
+        self._steps = 0
         self.at = 0
         self.known = decoder
         self.config = decoder.config
@@ -85,7 +87,8 @@ class Walk:
     def take(self, name, size, convert, unit=""):
         """Name the next `size` bytes; return the value, None if they are not there."""
         begin, end = self.at, self.at + size
-        if begin >= self._end:
+        self._steps += 1
+        if begin >= self._end or self._steps > _MOST_STEPS:
             raise Short
         self.at = end
         if begin < self._offset or size == 0:
@@ -209,10 +212,12 @@ class Decoder:
     def __init__(self):
         self.config = None
         self.data = {}
+        self._sources = None
 
     def learn(self, table, data):
         """Note a whole table."""
         self.data[table] = bytes(data)
+        self._sources = None
         if table == tables.ST_CONFIG:
             try:
                 self.config = tables.Config(data)
@@ -221,6 +226,11 @@ class Decoder:
 
     def sources(self):
         """Return the list of sources, with None for what has no unit; empty if not known."""
+        if self._sources is None:
+            self._sources = self._read_sources()
+        return self._sources
+
+    def _read_sources(self):
         data = self.data
         if self.config is None or not all(n in data for n in (11, 12, 16)):
             return []
