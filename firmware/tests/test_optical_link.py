@@ -292,7 +292,7 @@ def test_six_seconds_of_silence_end_the_session_on_both_sides():
     wire.client.tick(later)
     assert not wire.client.open
     wire.now_ms = later
-    assert ask(wire, services.read_request(4)) == services.ISSS
+    assert ask(wire, services.read_request(4)) == SILENCE
 
 
 def test_lost_reply_is_sent_again_and_the_service_is_done_once():

@@ -474,3 +474,34 @@ def test_short_tables_are_refused_whole():
         size = schema.size(table, d)
         if size and table != 0:
             assert raises(FormatError, decode, table, bytes(size - 1), d), table
+
+
+def test_garbage_ends_in_values_or_in_one_named_error():
+    """Devices whose own tables are noise: FormatError is all that may come of them."""
+    dice = Dice(11)
+    decoded = refused = 0
+    for _ in range(150):
+        d = Dimensions()
+        for table in (0, 11, 21, 31, 41, 51, 61, 62, 71):
+            raw = bytearray(dice.bytes(140))
+            if table == 0 and dice.below(4):
+                raw[1] = raw[1] & 0xF8 | dice.below(5)
+                raw[2] = dice.below(14) << 4 | dice.below(14)
+                raw[13:17] = bytes([dice.below(12) for _ in range(4)])
+            try:
+                d.learn(table, raw)
+            except FormatError:
+                refused += 1
+        for table in schema.numbers():
+            raw = dice.bytes(dice.below(300))
+            try:
+                values = decode(table, raw, d)
+                encode(table, values, d)
+                decoded += 1
+            except FormatError:
+                refused += 1
+            try:
+                place(table, (dice.below(4), dice.below(3)), dice.below(3), d)
+            except FormatError:
+                pass
+    assert decoded > 1000 and refused > 1000

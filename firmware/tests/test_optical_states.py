@@ -198,3 +198,20 @@ def test_a_client_waits_six_seconds_for_the_reply_behind_its_acknowledgement():
     assert client.busy
     client.tick(6020)
     assert client.error == SILENCE and not client.busy
+
+
+def test_after_a_lost_link_only_identify_opens_another():
+    """A late reply of the lost session must not be taken for that of a new request."""
+    client = C1218Client()
+    client.start(services.logon_request(1, b"X"), 0)
+    client.sent(0)
+    body = bytes([0xEE, 0, 0, 0, 0, 1, 0])
+    crc = crc16(body, len(body))
+    reply = body + bytes([crc & 0xFF, crc >> 8])
+    client.feed(b"\x06" + reply, 10, 10)
+    client.sent(10)
+    client.tick(6010)
+    client.start(services.write_request(5, bytes(20)), 7000)
+    assert client.error == SILENCE and not client.busy and client.tx_count == 0
+    client.start(bytes([services.IDENTIFY]), 7000)
+    assert client.busy and client.tx_count == 9

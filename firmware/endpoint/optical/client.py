@@ -72,9 +72,10 @@ class C1218Client(Link):
         self._reply_bytes = 0
         self._listening = False
         self._held = False
+        self._lost = OK  # what ended the link, until the next Identify
 
     def start(self, request, now_ms, reply_bytes=_PLAIN_REPLY_BYTES):
-        """Begin a service.
+        """Begin a service; after a lost link every one but Identify and Terminate ends at once.
 
         Parameters
         ----------
@@ -93,7 +94,11 @@ class C1218Client(Link):
             self.error = TOO_LONG
             return
         if request[0] == IDENTIFY:
+            self._lost = OK
             self._close()
+        elif self._lost and request[0] != TERMINATE:
+            self.error = self._lost  # a late reply of the lost session could be taken for its own
+            return
         self._now_ms = now_ms
         self.busy = True
         self._listening = True
@@ -267,6 +272,7 @@ class C1218Client(Link):
 
     def _on_dead(self, error):
         self._held = False
+        self._lost = error
         self.open = False
         self._listening = False
         if self.busy:

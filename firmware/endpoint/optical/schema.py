@@ -43,7 +43,7 @@ LARGEST_TABLE_BYTES = 0x100_0000  # an offset has 24 bits
 
 
 class MissingTable(FormatError):
-    """A dimension table that is needed has not been learned."""
+    """A dimension table that is needed has not been learned, or lacks what is needed."""
 
 
 class Dimensions:
@@ -212,6 +212,8 @@ def _of(table, *names):
     def find(d):
         value = d[table]
         for key in names:
+            if key not in value:
+                raise MissingTable  # a part of it, such as a set of the load profile
             value = value[key]
         return value
 
