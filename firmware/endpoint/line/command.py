@@ -157,10 +157,16 @@ def unpack(command):
     if not command:
         raise CommandError
     code = command[0]
-    if code in BODIES:
-        if not 1 < len(command) <= 1 + BODIES[code]:
-            raise CommandError
-        return code, bytes(command[1:])
+    if code not in BODIES:
+        return code, arguments(command)
+    if not 1 < len(command) <= 1 + BODIES[code]:
+        raise CommandError
+    return code, bytes(command[1:])
+
+
+def arguments(command):
+    """Return the fields of a command that is not a body, by name; raises as `unpack` does."""
+    code = command[0]
     layout = ARGUMENTS.get(code)
     if layout is None:
         raise CommandError
@@ -174,7 +180,7 @@ def unpack(command):
         shift -= bits
         fields[name] = word >> shift & ((1 << bits) - 1)
         _check(code, name, bits, fields[name])
-    return code, fields
+    return fields
 
 
 def filled(command):

@@ -21,7 +21,7 @@ from endpoint.line.command import (
     INDIVIDUAL_ONLY,
     TRANSFER_BEGIN,
     TRANSFER_PART,
-    unpack,
+    arguments,
 )
 from endpoint.line.detector import COUNT_MASK, CYCLE_SAMPLES, Detector
 from endpoint.line.framing import FRAME_BYTES, decode_into
@@ -125,7 +125,7 @@ class Downlink:
             return accepted
         individual = accepted.source in (INDIVIDUAL, PORT)
         try:
-            fields = unpack(accepted.command)[1]
+            fields = arguments(accepted.command)
             if code == TRANSFER_BEGIN:
                 if fields["kind"] in INDIVIDUAL_ONLY and not individual:
                     raise CommandError
