@@ -125,6 +125,49 @@ def test_rights():
     assert direct.ask(services.read_request(23)) == services.ISC
 
 
+@pytest.mark.parametrize("most_first", [False, True])
+def test_R87_sixteen_display_places_under_a_level(most_first):
+    order = "big" if most_first else "little"
+    meter = FocusAL(display=[2, 2, 0], most_first=most_first)
+    direct = Direct(meter)
+    direct.open()
+    before = direct.read(33)
+    assert before[2] == 3
+    grow = services.write_offset_request(33, 9, (12).to_bytes(2, order))
+    assert direct.ask(grow) == services.ISC
+    direct.ask(services.security_request(b"FAKE-WRITE"))
+    assert direct.ask(grow) == services.OK
+    assert direct.ask(services.write_offset_request(33, 2, b"\x04")) == services.OK
+    assert meter.display.items == [2, 2, 0, 12]
+    assert direct.read(33)[3:9] == before[3:9]
+    assert direct.ask(services.write_offset_request(33, 2, b"\x11")) == services.ONP
+    assert meter.display.items == [2, 2, 0, 12]
+    value = (-5).to_bytes(4, order, signed=True)
+    assert direct.ask(services.write_offset_request(tables.MT | 2, 8, value)) == services.OK
+    assert meter.maker.guest_values()[:4] == [0, 0, -5, 0]
+
+
+@pytest.mark.parametrize("most_first", [False, True])
+def test_elements_by_index(most_first):
+    meter = FocusAL(index_access=True, most_first=most_first, forward_wh=5, reverse_wh=77)
+    direct = Direct(meter)
+    direct.open()
+    assert direct.read(0)[1] == 0x18
+    whole = direct.read(21)
+
+    def element(table, indexes, count):
+        error = direct.ask(services.read_index_request(table, indexes, count))
+        client = direct.client
+        data = bytes(client.message[client.data_at : client.data_at + client.data_count])
+        return data if error == services.OK else error
+
+    assert element(21, (3,), 1) == whole[3:4]
+    assert element(23, (1, 0, 1), 1) == (77).to_bytes(4, "big" if most_first else "little")
+    assert element(23, (99,), 1) == services.ONP
+    assert element(0x803, (0,), 1) == services.ONP
+    assert FocusAL().index_access is False
+
+
 def test_procedures():
     meter = FocusAL(forward_wh=5000)
     direct = Direct(meter)

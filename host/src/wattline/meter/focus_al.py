@@ -12,7 +12,7 @@ from collections import deque
 from datetime import date
 
 from endpoint.meter.layout import MODULUS_WH, PATCH_MARK
-from endpoint.optical import formats, services, tables
+from endpoint.optical import formats, schema, services, tables
 from endpoint.optical.access import DONE, INVALID, GuardedTables, Provider
 from endpoint.optical.device import C1218Device
 from wattline.meter import events
@@ -67,8 +67,9 @@ class FocusAL(Provider):
         Content of the patch table; None is a meter without the patch.
     read_password, write_password, master_password : bytes or None
         None: reading is free; writing, and setting passwords, is impossible.
-    most_first, offset_access, bcd_ids : bool
-        Byte order, partial reads and kind of identifiers that ST-0 announces.
+    most_first, offset_access, index_access, bcd_ids : bool
+        Byte order, partial access by offset and by index, and kind of identifiers that ST-0
+        announces.
     ni_format, ni_format2 : int
         Number formats of registers and of demands, 0 to 13; the second is as the first if None.
     int_format : int
@@ -123,6 +124,7 @@ class FocusAL(Provider):
         master_password=None,
         most_first=False,
         offset_access=True,
+        index_access=False,
         bcd_ids=False,
         ni_format=formats.INT32,
         ni_format2=None,
@@ -162,6 +164,7 @@ class FocusAL(Provider):
         self.net_only = registers == "net"
         self.display_multiplier = display_multiplier
         self.offset_access = offset_access
+        self.index_access = index_access
         self.most_first = most_first
         self.now_ns = 0
         self.reads = deque(maxlen=_MOST_READS)
@@ -361,6 +364,16 @@ class FocusAL(Provider):
         if code == services.OK:
             self.note(10, table)
         return code
+
+    def place(self, table, indexes, count):
+        """Return (offset, bytes) of elements by index, in the standard tables."""
+        dimensions = schema.Dimensions()
+        try:
+            for needed in schema.needs(table):
+                dimensions.learn(needed, self.contents[needed]())
+            return schema.place(table, indexes, count, dimensions)
+        except (formats.FormatError, KeyError):
+            return (0, -services.ONP)
 
     def procedure(self, number, parameters):
         """Run a procedure."""

@@ -9,7 +9,6 @@ from wattline.errors import RunError, WattlineError
 
 _MOST_BYTES = 4096  # of one read
 _WRITE_S = 2.0  # longest wait for a port that takes no bytes
-PARITIES = ("N", "E", "O")
 
 
 class OpticalPort:
@@ -59,11 +58,6 @@ class OpticalPort:
         """Go to another rate."""
         self._port.baudrate = baud
         self.baud = baud
-
-    def set_parity(self, parity):
-        """Use parity ``N`` with 8 bits, or ``E`` or ``O`` with 7 bits and parity."""
-        self._port.parity = parity
-        self._port.bytesize = 8 if parity == "N" else 7
 
     def read(self, wait_s):
         """Return the bytes that arrive, waiting for the first at most `wait_s`.

@@ -61,7 +61,7 @@ class General:
         procedures = [n for n in meter.procedures if n < MFG]
         own = [n - MFG for n in meter.procedures if n >= MFG]
         sizes = [max(numbers) // 8 + 1 for numbers in (standard, made, procedures, own)]
-        access = 0x08 if meter.offset_access else 0
+        access = (0x08 if meter.offset_access else 0) | (0x10 if meter.index_access else 0)
         return (
             bytes(
                 [
