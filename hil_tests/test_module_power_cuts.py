@@ -1,31 +1,34 @@
-"""E-10, O-6: whenever the power goes, the next poll's total is the meter's register."""
+"""E-10, O-6: whenever the power goes, the next poll's total is the meter's register.
+
+One module lives through all of it. Most cuts fall within a flash operation of a poll: the module
+has read, is cut while it writes, starts again and reads; that start is the check of this cut and
+the beginning of the next one. A failure names operation and fraction.
+"""
 
 import random
 
 import pytest
-from conftest import BOARD
 from station import meter
 
-from endpoint.store.journal import Journal
-from wattline.image import boards
-
-WIRING = boards.data(BOARD)
-STORAGE_AT = 2 * 1024 * 1024 - WIRING.STORAGE_BYTES
-BLOCK_BYTES = 4096
 SEED = 20260
-CUTS = 10
 OFF_S = 2
-# A cut falls within the first two polls after a start: long enough for everything a start does.
-RUN_S = 12
-# Half of the cuts fall into a start and its poll, where the writing is.
-START_S = 1.2
+POLL_S = 10
+# Random moments: a start and its first poll.
+MOMENTS = 2
+START_S = 2.5
+# Operations of a poll and the start of the next: pages of a record, an erase every few polls.
+FRACTIONS = (0.0, 0.02, 0.3, 0.6, 0.97)
+IN_A_POLL = [(1 + n % 8, FRACTIONS[n % 5]) for n in range(12)]
+IN_A_START = [(1, 0.5), (2, 0.1), (5, 0.5)]
+SOAK_CUTS = 300
 
 
 @pytest.fixture(scope="module")
 def cut_often(station):
     """One module that lives through all of them; tests cut it and look."""
     made = station(meter())
-    made.commits = made.until("read", 5)["commits"]
+    made.commits = made.until("read", 8)["commits"]
+    made.kinds = []
     return made
 
 
@@ -37,20 +40,34 @@ def assert_nothing_lost(made, how):
     """
     made.run(OFF_S)
     made.module.power_on()
-    event = made.until("read", 5)
+    event = made.until("read", 8)
     forward_wh, reverse_wh = made.served_wh()
     found = (event["forward_wh"], event["reverse_wh"], event["total_wh"])
-    replay = f"{how}; seed {SEED}, power back at {event['t_s']:.6f} s of this file's one module"
+    replay = f"{how}; power back at {event['t_s']:.6f} s of this file's one module"
     assert found == (forward_wh, reverse_wh, forward_wh), replay
     assert event["commits"] > made.commits, replay
     made.commits = event["commits"]
 
 
+def cut_in_operation(made, number, fraction, limit_s):
+    """Cut within the `number`-th flash operation from now, and remember what it was."""
+    operations = []
+    made.module.on_flash_operation = operations.append
+    made.module.cut_at_operation(number, fraction)
+    if not made.module.powered:
+        made.module.power_on()
+    made.run(limit_s)
+    made.module.on_flash_operation = None
+    assert not made.module.powered, f"{len(operations)} operations in {limit_s} s"
+    assert len(operations) == number
+    made.kinds.append(operations[-1].kind)
+
+
 def moments():
-    """Yield when each cut comes, in seconds after the read before it."""
+    """Yield when each cut comes, in seconds after a reset."""
     source = random.Random(SEED)
-    for number in range(CUTS):
-        yield number, source.uniform(0, RUN_S if number % 5 == 0 else START_S)
+    for number in range(MOMENTS):
+        yield number, source.uniform(0, START_S)
 
 
 @pytest.mark.parametrize(("number", "after_s"), list(moments()))
@@ -64,66 +81,44 @@ def test_E10_cut_at_a_random_moment(cut_often, number, after_s):
     assert_nothing_lost(made, f"cut {number}, {after_s:.6f} s after reset, at {cut_ns} ns")
 
 
-@pytest.mark.parametrize("fraction", [0.0, 0.5, 0.999])
-def test_E10_cut_within_the_commit(cut_often, fraction):
-    made = cut_often
-    made.module.cut_at_operation(1, fraction)
-    made.module.reset()
-    made.run(1.5)
-    assert not made.module.powered
-    assert_nothing_lost(made, f"cut at {fraction} of the next flash operation")
+@pytest.mark.parametrize(("number", "fraction"), IN_A_POLL)
+def test_E10_cut_within_an_operation_of_a_poll(cut_often, number, fraction):
+    cut_in_operation(cut_often, number, fraction, 3 * POLL_S)
+    assert_nothing_lost(cut_often, f"cut at {fraction} of operation {number} of a poll")
 
 
-class Raw:
-    """The journal's part of a flash content, as the block device that the store expects."""
-
-    def __init__(self, content):
-        self.content = bytearray(content)
-
-    def readblocks(self, block, buffer, offset):
-        at = block * BLOCK_BYTES + offset
-        buffer[:] = self.content[at : at + len(buffer)]
-
-    def writeblocks(self, block, buffer, offset):
-        at = block * BLOCK_BYTES + offset
-        self.content[at : at + len(buffer)] = buffer
-
-    def ioctl(self, operation, block):
-        if operation == 6:
-            at = block * BLOCK_BYTES
-            self.content[at : at + BLOCK_BYTES] = b"\xff" * BLOCK_BYTES
-        return {4: len(self.content) // BLOCK_BYTES, 5: BLOCK_BYTES}.get(operation, 0)
-
-
-def nearly_full(flash):
-    """Return `flash` with its record repeated until the next commit lets the journal erase."""
-    raw = Raw(flash[STORAGE_AT : STORAGE_AT + WIRING.JOURNAL_BYTES])
-    journal = Journal(raw)
-    record = bytearray(journal.mount())
-    journal.load(record)
-    while True:
-        before = bytes(raw.content)
-        journal.commit(record, len(record))
-        if journal.prepare():
-            after = flash[STORAGE_AT + WIRING.JOURNAL_BYTES :]
-            return flash[:STORAGE_AT] + before + after
-
-
-@pytest.mark.parametrize("fraction", [0.02, 0.6])
-def test_E10_cut_within_the_journal_s_erase(cut_often, fraction):
-    made, operations = cut_often, []
-    made.module.power_cut()
-    made.module.flash = nearly_full(made.module.flash)
-    made.module.on_flash_operation = operations.append
-    made.module.cut_at_operation(2, fraction)
-    made.module.power_on()
-    made.run(1.5)
-    assert not made.module.powered
-    assert [operation.kind for operation in operations] == ["program", "erase"]
-    assert_nothing_lost(made, f"cut at {fraction} of the erase that follows a commit")
+@pytest.mark.parametrize(("number", "fraction"), IN_A_START)
+def test_E10_cut_within_an_operation_of_a_start(cut_often, number, fraction):
+    """Cut again while the module clears up after a cut."""
+    cut_often.module.power_cut()
+    cut_in_operation(cut_often, number, fraction, 2 * POLL_S)
+    assert_nothing_lost(cut_often, f"cut at {fraction} of operation {number} of a start")
 
 
 def test_cuts_fell_into_different_parts_of_the_work(cut_often):
-    """The module above really was cut: it has read the meter after every one of them."""
-    assert len([cause for cause, _ in cut_often.resets if cause == "power"]) >= 2 * (CUTS + 3)
+    """The module above really was cut, in programs and in erases, and works."""
+    assert len([cause for cause, _ in cut_often.resets if cause == "power"]) >= 2 * MOMENTS
+    if len(cut_often.kinds) == len(IN_A_POLL) + len(IN_A_START):
+        assert set(cut_often.kinds) == {"program", "erase"}
     assert cut_often.status()["fault"] == ""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_E10_three_hundred_cuts_with_the_whole_image(station):
+    """A cut in every second of them also hits the start that follows."""
+    source = random.Random(SEED)
+    made = station(meter())
+    made.commits = made.until("read", 8)["commits"]
+    made.kinds = []
+    while len(made.kinds) < SOAK_CUTS:
+        number, fraction = source.randint(1, 14), source.choice((0.0, source.random(), 0.999))
+        how = f"cut {len(made.kinds)}: {fraction} of operation {number}"
+        cut_in_operation(made, number, fraction, 4 * POLL_S)
+        if len(made.kinds) % 2:
+            made.run(OFF_S)
+            again, part = source.randint(1, 8), source.random()
+            cut_in_operation(made, again, part, 3 * POLL_S)
+            how += f", then {part} of operation {again}"
+        assert_nothing_lost(made, how)
+    assert set(made.kinds) == {"program", "erase"}
