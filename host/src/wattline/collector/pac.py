@@ -279,26 +279,31 @@ def scl(llr, prior, size, alpha, left, small, small_left, rows, metrics, states,
                 both[count + p] = metric[p] - np.log(frozen[p] * (_ONE - leaf) * one)
             total = 2 * count
             limit = np.float32(1e30)
+            best = both[0]
+            for p in range(1, total):
+                best = min(best, both[p])
             if total > size:
                 scratch[:total] = both[:total]
                 limit = _select(scratch, total, size)
-                best = both[0]
-                for p in range(1, total):
-                    best = min(best, both[p])
-                dropped = 0.0
-                for p in range(total):
-                    if both[p] >= limit and both[p] - best < 40:
-                        dropped += np.exp(best - both[p])
-                if dropped > 0:
-                    dropped = np.log(dropped) - best - _FROZEN_AFTER[i] * _LN2
-                    high = max(others, dropped)
-                    others = high + np.log(np.exp(others - high) + np.exp(dropped - high))
             kept = 0
             trail = trace[step]
             for p in range(total):
-                if both[p] < limit and kept < size:
+                if both[p] < limit:
                     trail[kept] = p
                     kept += 1
+            # Equals fill the list.
+            dropped = 0.0
+            for p in range(total):
+                if both[p] >= limit:
+                    if kept < size:
+                        trail[kept] = p
+                        kept += 1
+                    elif both[p] - best < 40:
+                        dropped += np.exp(best - both[p])
+            if dropped > 0:
+                dropped = np.log(dropped) - best - _FROZEN_AFTER[i] * _LN2
+                high = max(others, dropped)
+                others = high + np.log(np.exp(others - high) + np.exp(dropped - high))
             # Clone: only the numbers of the rows move.
             for k in range(_STAGES):
                 for p in range(kept):
