@@ -29,12 +29,12 @@ def wattline(*arguments):
 
 
 class Served:
-    """`wattline meter serve` on a pseudo terminal, as a program of its own."""
+    """`wattline meter serve` on a pseudo terminal or a port, as a program of its own."""
 
-    def __init__(self, link, *arguments):
+    def __init__(self, link, *arguments, where="--pty"):
         self.link = link
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _MAIN, "meter", "serve", "--pty", link, *map(str, arguments)],
+            [sys.executable, "-c", _MAIN, "meter", "serve", where, link, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

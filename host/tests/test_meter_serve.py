@@ -4,6 +4,7 @@ import json
 import os
 import select
 import time
+from pathlib import Path
 
 import pytest
 from meter_wire import Served, wattline
@@ -25,8 +26,10 @@ def crc(data):
 class PlainClient:
     """C12.18 as short as it gets: no repetitions, no tolerance, no library."""
 
-    def __init__(self, path, toggle=0, identity=0, bytewise=False):
-        self._file = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    def __init__(self, place, toggle=0, identity=0, bytewise=False):
+        """`place` is a path, or a descriptor that is closed in the end."""
+        is_open = isinstance(place, int)
+        self._file = place if is_open else os.open(place, os.O_RDWR | os.O_NOCTTY)
         self._toggle = toggle
         self._identity = identity
         self._bytewise = bytewise
@@ -225,6 +228,20 @@ def test_the_logs_name_packets_and_fields_and_no_password(served):
     for line in raw.splitlines():
         assert set(json.loads(line)) == {"t_ns", "direction", "kind", "text", "hex", "fields"}
     assert b"FAKE-MASTER".hex() not in raw
+
+
+def test_a_serial_port_is_served_too():
+    master, slave = os.openpty()
+    try:
+        with Served(Path(os.ttyname(slave)), "--quiet", where="--port"):
+            client = PlainClient(os.dup(master))
+            client.start()
+            assert client.read(1)[-16:] == b"SIM0000000000001"
+            assert client.ask(b"\x21") == b"\x00"
+            client.close()
+    finally:
+        os.close(master)
+        os.close(slave)
 
 
 def _wait_for(path, word):

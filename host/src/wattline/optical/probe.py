@@ -18,7 +18,7 @@ _TERMINATE = bytes.fromhex("ee0020000001210b61")  # toggle 1, so that it is no r
 _BAUD = 9600
 OTHER_BAUDS = (1200, 2400, 4800, 14400, 19200, 28800, 38400, 57600, 115200, 300, 600)
 _ANSWER_S = 2.2  # the response time-out, and some
-_SEARCH_S = 0.5
+_SEARCH_S = 0.6
 _AFTER_S = 0.15  # silence that ends an answer
 _IDLE_S = 0.5
 _BASE_S = 7.0  # after so much silence every device is in its Base state
@@ -180,7 +180,7 @@ class Probe:
             rest = self._without_echo(answer)
             if _packet(rest):
                 break
-            if rest:
+            if rest and rest[0] != _ACK:  # after an ACK a reply may take its time
                 end_s = min(end_s, time.monotonic() + max(_AFTER_S, 40 / self._port.baud * 10))
         rest = self._without_echo(answer)
         self._echo = self._echo or len(rest) < len(answer)
