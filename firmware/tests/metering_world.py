@@ -154,6 +154,7 @@ class World:
         self.boot_s = self.true_s
         self.is_timed = known
         self.engine.on_restart(cause, 0, self.true_s if known else 0)
+        self.commit()
 
     def watts(self):
         return (0, 300, 1500, 6000, 48_000)[self.dice.below(5)]

@@ -16,6 +16,7 @@ from endpoint.metering.rows import NO_PEAK
 RATES = const(4)
 _MIN_PER_H = const(60)
 _PERIODS_MIN = (5, 15, 30, 60)
+_IS_FROZEN = const(0x80)
 _IDENTITIES = const(4)  # executed resets that are known again when they come late
 NO_IDENTITY = const(0xFFFFFFFF)
 
@@ -180,7 +181,7 @@ class Demand:
             self.peak_w,
             self.peak_s,
             utc_s,
-            self.frozen[9] + 1 & 0xFFFF,
+            max(self.frozen[9] + 1 & 0xFFFF, 1),
         ]
 
     def pack_into(self, buffer, at):
@@ -193,7 +194,7 @@ class Demand:
             self.sub_min,
             self.clpu_min,
             self.lockout_s,
-            len(self._whs),
+            len(self._whs) | (_IS_FROZEN if self.frozen[9] else 0),
             self.last_w,
             self.peak_w,
             self.peak_s,
@@ -218,8 +219,9 @@ class Demand:
         values = self.rate_w + self.rate_s + self.identities
         struct.pack_into(_LIST, buffer, at, *values)
         at += _LIST_BYTES
-        struct.pack_into(_FROZEN, buffer, at, *self.frozen)
-        at += _FROZEN_BYTES
+        if self.frozen[9]:
+            struct.pack_into(_FROZEN, buffer, at, *self.frozen)
+            at += _FROZEN_BYTES
         for i in range(len(self._whs)):
             struct.pack_into(
                 _SUB,
@@ -270,10 +272,11 @@ class Demand:
         self.rate_s = list(values[4:8])
         self.identities = list(values[8:])
         at += _LIST_BYTES
-        self.frozen = list(struct.unpack_from(_FROZEN, buffer, at))
-        at += _FROZEN_BYTES
+        if count & _IS_FROZEN:
+            self.frozen = list(struct.unpack_from(_FROZEN, buffer, at))
+            at += _FROZEN_BYTES
         self._forget()
-        for _ in range(count):
+        for _ in range(count & ~_IS_FROZEN):
             wh, other_wh, volts_dv, volts, _, marks = struct.unpack_from(_SUB, buffer, at)
             self._whs.append(wh)
             self._others_wh.append(other_wh)

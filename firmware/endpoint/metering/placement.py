@@ -363,8 +363,6 @@ class Placement:
             steps.begin(start_l)
             for mark in sorted(sums):
                 steps.add(to_l, sums[mark], mark | HOMELESS, to_l, 1)
-            if not sums:
-                steps.add(to_l, 0, 0, to_l, 1)
         for i in range(len(self._nodes_l) - 1, -1, -1):
             kind = self._nodes_kind[i]
             if kind in (RAISE, CLEAR, RESET):
