@@ -492,6 +492,17 @@ def test_M14_clock_unknown():
     bench.balanced()
 
 
+def test_M14_a_start_that_knows_the_time_goes_on_with_the_interval():
+    bench = Bench(clock(10))
+    bench.read(clock(10), 0)
+    wh = bench.constant(clock(10), clock(10, 5), 6000, 0)
+    bench.engine.on_dark(bench.at(clock(10, 5)) * 1000)
+    bench.restart(clock(10, 7), POWER, True)
+    wh = bench.constant(clock(10, 7), clock(10, 15), 6000, wh)
+    assert bench.demands() == [(clock(10, 15), 4 * 1300)]
+    assert bench.intervals() == [(clock(10, 15), 1300, PF)]
+
+
 def test_L1_intervals_of_local_days():
     for day, month, offset, ends in ((14, 3, -300, 23), (7, 11, -300, 25), (1, 6, -300, 24)):
         start_s = utc(day, 5, 0, 0, month)

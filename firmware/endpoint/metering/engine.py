@@ -852,7 +852,8 @@ class Engine:
         if self._is_started:
             if late_s:
                 placement.node(now_l, STEP, late_s)
-            placement.node(now_l, SYNC, 0)
+            if placement.runs_free():
+                placement.node(now_l, SYNC, 0)
 
     def _has_grown(self, by_s):
         """Lengthen the time between two reads around a gap that was longer than it seemed."""
@@ -896,10 +897,10 @@ class Engine:
             if not clock.doubt:
                 clock.doubt, clock.doubt_l = AFTER_AWAY, kept_l
         if self._is_started:
-            # Where recording began without the time, this start is its only anchor.
             if clock.doubt == AFTER_OUTAGE:
                 placement.node(kept_l, OUTAGE, -1)
-            placement.node(clock.power_l, UPTIME, 0)
+            if not utc_s:
+                placement.node(clock.power_l, UPTIME, 0)
             placement.is_dated = False
         if cause != POWER:
             self.outages.restarted(cause - 1)

@@ -31,8 +31,8 @@ class Interval:
 
     Attributes
     ----------
-    length_min : int
-        Of the next interval to be opened.
+    length_min, open_min : int
+        Of the next interval to be opened, and of the open one.
     end_s : int
         Its end, UTC; 0: not open, since the time is not known.
     since_l : int
@@ -53,7 +53,7 @@ class Interval:
         self.length_min = length_min
         self.end_s = self.since_l = self.reported_s = 0
         self.closed_wh = 0
-        self._open_min = length_min
+        self.open_min = length_min
         self._clear()
 
     def _clear(self):
@@ -66,7 +66,7 @@ class Interval:
         self._clear()
         length_s = self.length_min * _S_PER_MIN
         into_s = (label_s + offset_s) % length_s
-        self._open_min = self.length_min
+        self.open_min = self.length_min
         self.end_s = label_s - into_s + length_s
         self.since_l = at_l
         if into_s:
@@ -79,16 +79,19 @@ class Interval:
         end_s = self.end_s
         self._clear()
         length_s = self.length_min * _S_PER_MIN
-        self._open_min = self.length_min
-        self.end_s = end_s - (end_s + offset_s) % length_s + length_s
+        into_s = (end_s + offset_s) % length_s  # not 0 where the length has changed
+        self.open_min = self.length_min
+        self.end_s = end_s - into_s + length_s
         self.since_l = at_l
+        if into_s:
+            self.flags = PARTIAL
         if daylight:
-            self.flags = DST
+            self.flags |= DST
 
     def carry(self):
         """Keep what is here for the next interval: this one has been reported as missing."""
         self.over_wh += abs(self.value_wh)
-        self.end_s += self._open_min * _S_PER_MIN
+        self.end_s += self.open_min * _S_PER_MIN
         self.flags |= EST
 
     def pack_row(self, layout, row, at_l, *rest):
@@ -131,7 +134,7 @@ class Interval:
             buffer,
             at,
             self.length_min,
-            self._open_min | self.is_unsure << 7,
+            self.open_min | self.is_unsure << 7,
             self.end_s,
             self.since_l,
             self.reported_s,
@@ -164,5 +167,5 @@ class Interval:
             self.skip_s,
             self.closed_wh,
         ) = struct.unpack_from(_STATE, buffer, at)
-        self._open_min = open_min & 0x7F
+        self.open_min = open_min & 0x7F
         self.is_unsure = bool(open_min & 0x80)

@@ -324,6 +324,10 @@ class Placement:
             left_wh -= self._signed(self.reverse.steps_wh[i], self.reverse.marks[i])
         return left_wh
 
+    def runs_free(self):
+        """Tell whether demand intervals run from power-up, not on the grid of the clock."""
+        return UPTIME in self._nodes_kind or bool(self._uptime_s)
+
     def waiting_dark_s(self):
         """Return the seconds of the outages that wait."""
         dark_s = 0
@@ -639,9 +643,7 @@ class Placement:
             cell.carry()
             return
         end_s = cell.end_s
-        cell.pack_row(
-            INTERVAL_LAYOUT, self._row, self.at_l, self.bound_s(end_s), cell.length_min, 0
-        )
+        cell.pack_row(INTERVAL_LAYOUT, self._row, self.at_l, self.bound_s(end_s), cell.open_min, 0)
         self.put(INTERVAL, memoryview(self._row)[:32])
         cell.go_on(self.at_l, self.site.offset_s(end_s), self.site.is_daylight(end_s))
 
