@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from endpoint.metering.engine import RECORD_BYTES, SCHEDULES_BYTES
+from endpoint.line import command
+from endpoint.metering.engine import POWER, RECORD_BYTES, SCHEDULES_BYTES
 from endpoint.store import inputlog
 from wattline.cli.app import main
 from wattline.replay import log
 from wattline.replay.run import replay
 from wattline.replay.scenario import load
+from wattline.replay.why import explain
 
 _SCENARIOS = Path(__file__).resolve().parents[2] / "docs" / "scenarios"
 
@@ -95,8 +97,13 @@ def exported(path, name):
     count = runner.engine.pack_into(record)
     notes.put(inputlog.KEYFRAME, 0, data=record, count=count)
     serial = None
+    began_ms = found.start_ms
     for item in found.inputs:
-        at_ms = item.at_ms - found.start_ms
+        at_ms = item.at_ms - began_ms
+        if item.kind == "lit" and item.values["keeps"] == "nothing":
+            began_ms = item.at_ms
+            notes.put(inputlog.RESTART, 0, POWER)
+            continue
         if item.kind == "read":
             if item.values["serial"] != serial:
                 serial = item.values["serial"]
@@ -113,9 +120,12 @@ def exported(path, name):
             )
         elif item.kind == "time":
             notes.put(inputlog.TIME, at_ms, item.values["utc_s"], item.values["bound_s"])
+        elif item.kind == "command":
+            text = command.pack(command.DEMAND_RESET, (item.values["arguments"]["id"],))
+            notes.put(inputlog.COMMAND, at_ms, text[0], data=text[1:], count=len(text) - 1)
         elif item.kind in ("dark", "lit"):
             notes.put(inputlog.DARK if item.kind == "dark" else inputlog.LIT, at_ms)
-    notes.put(inputlog.TICK, found.end_ms - found.start_ms)
+    notes.put(inputlog.TICK, found.end_ms - began_ms)
     pending = bytearray(notes.state_bytes)
     notes.pack_into(pending, 0)
     rows = [(number, ring.row_bytes, row) for number, row in enumerate(ring.rows)]
@@ -125,12 +135,23 @@ def exported(path, name):
     return done.report
 
 
-@pytest.mark.parametrize("name", ["L-2-dark-hours.toml", "X-4-confirmed-reset.toml"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "L-2-dark-hours.toml",
+        "O-3-resolved.toml",
+        "X-4-confirmed-reset.toml",
+        "M-7-reset-block.toml",
+        "M-8-resets-have-identities.toml",
+    ],
+)
 def test_N4_a_log_of_a_module_gives_every_value_again(tmp_path, name):
     path = tmp_path / "module.log"
     report = exported(path, name)
-    again = replay(path, with_trace=True).report
-    for key in ("total", "intervals", "hours", "outages", "counters", "ledger"):
+    run = replay(path, with_trace=True)
+    assert explain(run, "total").adds_up and explain(run, "outages").adds_up
+    again = run.report
+    for key in ("total", "intervals", "hours", "outages", "counters", "demand", "ledger"):
         assert again[key] == report[key]
     assert again["log"]["gaps"] == 0 and again["log"]["keyframes"] == 1
     assert [e["event"] for e in again["events"]] == [e["event"] for e in report["events"]]

@@ -13,7 +13,7 @@ app = cyclopts.App(
     name="replay",
     help="Run the metering engine over a module's log or a scenario, and explain any value.",
     help_epilogue=(
-        "Example: wattline replay docs/scenarios/outage.toml --why interval:07:00\n\n"
+        "Example: wattline replay docs/scenarios/A-1-outage.toml --why interval:07:00\n\n"
         "docs/replay.md describes scenario files."
     ),
 )

@@ -18,14 +18,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from endpoint.commands import Commands
+from endpoint.line import command
 from endpoint.metering import MeteringError
 from endpoint.metering.engine import RECORD_BYTES, SCHEDULES_BYTES
 from endpoint.metering.forms import form
 from endpoint.store import StoreError, inputlog
 from wattline.errors import WattlineError
-from wattline.replay.runner import Runner
+from wattline.replay.runner import Reply, Runner
 
 MAGIC = b"WATTLOG1"
+# The engine's record of schedules as a note, behind a keyframe: a keyframe does not carry it, and
+# the one of the export is that of the log's end.
+NOTE_SCHEDULES = 1
 _MAX_BYTES = 16 << 20
 _SETTINGS = {
     "form": "2S",
@@ -157,6 +162,7 @@ class _Player:
         self._found = found
         self._runner = runner
         self._serial = b""
+        self._staged = b""
         self._is_keyed = False
 
     def play(self) -> Runner:
@@ -179,6 +185,8 @@ class _Player:
             self._is_keyed = False
         elif kind == inputlog.RESTART:
             runner.go_on_from_itself(0, a, b, c)
+        elif kind == inputlog.NOTE and a == NOTE_SCHEDULES:
+            runner.engine.unpack_schedules_from(entry.data)
         elif kind == inputlog.SERIAL:
             self._serial = entry.data
         elif kind == inputlog.READ:
@@ -234,10 +242,54 @@ class _Player:
             "dv": None if dv == inputlog.NO_VOLTAGE else dv,
         }
         self._runner.take_read(at_ms, values)
+        self._runner.reads[-1].at_ms = self._label_ms(at_ms)
         self._runner.engine.on_tick(at_ms // 1000)
 
+    def _label_ms(self, at_ms: int) -> int:
+        """Return what the module's clock said, ms; 0 while it did not know."""
+        return self._runner.engine.utc_s(at_ms // 1000) * 1000
+
     def _command(self, entry: inputlog.Entry) -> None:
-        """Commands of a log need the module's own unpacking of their arguments."""
-        self._found.warnings.append(
-            f"command {entry.fields[0]} of the log was not executed: its arguments are unknown"
+        """Carry a command out as the module did, by the module's own code."""
+        runner = self._runner
+        module = _Module(runner.engine, self._staged)
+        commands = Commands(runner.engine, module, self._found.settings["firmware"])
+        code = entry.fields[0]
+        result = commands.run(bytes((code,)) + entry.data, entry.at_ms // 1000)
+        self._staged = module.data
+        done = commands.carried_out == 1
+        text = "done" if done else f"refused, result {result}"
+        runner.replies.append(
+            Reply(self._label_ms(entry.at_ms), f"command 0x{code:02x}", text, done)
         )
+
+
+class _Module:
+    """What `endpoint.commands` needs of an application, without flash."""
+
+    def __init__(self, engine: Any, staged: bytes):
+        self._engine = engine
+        self.data = staged
+        detent, net = engine.pending or (engine.detent, engine.net)
+        self.settings = {"detent": detent, "net": net}
+
+    def change(self, fields: dict[str, Any]) -> int:
+        """Put settings into force that concern the engine."""
+        if "offset_min" in fields:
+            self._engine.configure_site(fields["offset_min"], fields["daylight"])
+        self.settings.update(fields)
+        return command.DONE
+
+    def stage(self, data: bytes) -> None:
+        """Keep a schedule until it is activated."""
+        self.data = bytes(data)
+
+    def staged(self) -> bytes:
+        """Return the schedule that waits."""
+        return self.data
+
+    def keep_schedules(self) -> None:
+        """Do nothing: the schedules live in the engine here."""
+
+    def identify(self) -> None:
+        """Nobody is there to see it."""

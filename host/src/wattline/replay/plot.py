@@ -49,6 +49,7 @@ def plot(run: Run, path: Path) -> Path:
             rotation=90,
             fontsize=8,
         )
+    axes.margins(y=0.18)
     axes.axhline(0, color="black", lw=0.5)
     axes.set_ylabel("Wh per interval")
     axes.set_xlabel("UTC")

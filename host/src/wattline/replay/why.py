@@ -353,11 +353,11 @@ def _demand(run: Run, end_s: int) -> Why:
     assert trace is not None
     kept = run.runner.kept.rings[rows.DEMAND]
     demand = run.runner.engine.demand
-    sequences = [
-        s for s in sorted(kept) if rows.unpack(rows.DEMAND, kept[s])["end_utc_s"] <= end_s
-    ]
-    if not sequences or rows.unpack(rows.DEMAND, kept[sequences[-1]])["end_utc_s"] != end_s:
+    named = [s for s in kept if rows.unpack(rows.DEMAND, kept[s])["end_utc_s"] == end_s]
+    if not named:
         raise ScenarioError("No demand interval ends then; --json lists those that do.")
+    # A clock that stepped back may have named two of them alike; the later one is meant.
+    sequences = [s for s in sorted(kept) if s <= max(named)]
     row = rows.unpack(rows.DEMAND, kept[sequences[-1]])
     window = sequences[-(demand.period_min // demand.sub_min) :]
     energy_wh = row["demand_w"] * demand.period_min // 60
