@@ -29,9 +29,13 @@ QUICK = (8, 32)
 SEARCH = (8, 32, 128)
 THOROUGH = (8, 32, 128, 1024)
 # A frame is accepted when it is this likely to be the right one.
-MIN_CONFIDENCE = 0.99
-# Share of random payloads with a legal header; the assigned frame types alone leave 10 of 16.
-_LEGAL = 0.25
+MIN_CONFIDENCE = 0.999
+# Share of random payloads with a legal header: 4 bits of type, 3 of a selector below 2.
+_LEGAL = sum(
+    (0.25 if "selector" in (name for name, _ in fields) else 1.0) / 16
+    for frame_type, fields in layout.LAYOUTS.items()
+    if frame_type != layout.JOIN
+)
 # Below this energy over noise per symbol (-3.6 dB Eb/N0) nothing can be decoded; with a
 # forecast of the payload this (-5.9 dB).
 _MIN_SNR = 0.10

@@ -62,7 +62,7 @@ class Frame:
         """Return plain values; arrays are left out."""
         return {
             **self.fields,
-            "kind": self.kind,
+            "kind": kind_of(self.payload[0] >> 4),
             "eid": f"{self.eid:08x}",
             "channel": self.channel,
             "start_s": round(self.start_s, 4),
@@ -129,6 +129,11 @@ class Reading(Frame):
 
 
 KINDS: dict[int, type[Frame]] = {layout.JOIN: Join, layout.REGISTER: Reading}
+
+
+def kind_of(frame_type: int) -> str:
+    """Return what a frame type is called."""
+    return KINDS[frame_type].kind if frame_type in KINDS else f"FT{frame_type}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Recordings of voltage and current: WAV with two channels, or NumPy's .npz."""
+"""Recordings of voltage and current: WAV with two channels, NumPy's .npz and .npy."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,14 +33,23 @@ def write(path: Path, rate_sps: int, voltage: NDArray, current: NDArray) -> None
         raise RecordingError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
-def read(path: Path) -> tuple[int, NDArray, NDArray]:
-    """Return ``(rate_sps, voltage, current)``; raise RecordingError in one sentence."""
-    if path.suffix not in (".wav", ".npz"):
-        raise RecordingError(f"{path}: only .wav and .npz recordings can be read.")
+def read(path: Path, rate_sps: int | None = None) -> tuple[int, NDArray, NDArray]:
+    """Return ``(rate_sps, voltage, current)``; raise RecordingError in one sentence.
+
+    `rate_sps` is needed for a .npy, which cannot say its own.
+    """
+    if path.suffix not in (".wav", ".npz", ".npy"):
+        raise RecordingError(f"{path}: only .wav and .npz (and .npy) recordings can be read.")
+    if path.suffix == ".npy" and rate_sps is None:
+        raise RecordingError(f"{path}: a .npy does not say its rate; add --rate 4800.")
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise RecordingError(f"{path}: larger than 4 GiB; cut the recording into parts.")
-        rate_sps, voltage, current = _read_npz(path) if path.suffix == ".npz" else _read_wav(path)
+        if path.suffix == ".npy":
+            voltage, current = _read_npy(path)
+        else:
+            reader = _read_npz if path.suffix == ".npz" else _read_wav
+            rate_sps, voltage, current = reader(path)
     except OSError as error:
         reason = error.strerror or "not a recording"
         raise RecordingError(f"{path}: cannot be read ({reason}).") from error
@@ -61,6 +70,15 @@ def _read_wav(path: Path) -> tuple[int, NDArray, NDArray]:
     if samples.ndim != 2 or samples.shape[1] != 2:
         raise ValueError
     return int(rate_sps), samples[:, 0], samples[:, 1]
+
+
+def _read_npy(path: Path) -> tuple[NDArray, NDArray]:
+    samples = np.load(path, mmap_mode="r", allow_pickle=False)
+    if samples.ndim != 2 or 2 not in samples.shape or not np.isrealobj(samples):
+        raise ValueError
+    if samples.shape[1] != 2:
+        samples = samples.T
+    return samples[:, 0], samples[:, 1]
 
 
 def _read_npz(path: Path) -> tuple[int, NDArray, NDArray]:

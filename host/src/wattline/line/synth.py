@@ -1,5 +1,7 @@
 """A bus of modelled endpoints, for trying the receiver without any module."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,11 +18,12 @@ _FIRMWARE = 18
 _JOIN_EVERY = 16
 
 
-class _Meter:
-    """A register that runs at constant power."""
+class Meter:
+    """A register that runs at constant power; every so-manieth frame is a JOIN."""
 
-    def __init__(self, eid: int, rng: np.random.Generator) -> None:
+    def __init__(self, eid: int, rng: np.random.Generator, join_every: int = _JOIN_EVERY) -> None:
         self._eid = eid
+        self._join_every = join_every
         self._start_wh = int(rng.integers(0, 100_000_000))
         self._power_w = int(rng.integers(100, 5000))
         self._permille = int(rng.integers(970, 1030))
@@ -29,7 +32,7 @@ class _Meter:
     def payload(self, k: int, start_s: float) -> bytes:
         """Return the payload of frame `k`."""
         payload = bytearray(PAYLOAD_BYTES)
-        if k % _JOIN_EVERY == 0:
+        if self._join_every and k % self._join_every == 0:
             pack_join(payload, _FIRMWARE, self._eid)
         else:
             wh = self._start_wh + int(self._power_w * max(start_s - self._age_s, 0) / 3600)
@@ -64,7 +67,7 @@ def make_bus(
                 eid=eid,
                 channel=int(channel),
                 amplitude_a=_AMPLITUDE_A * 10 ** (level_db / 20),
-                payload=_Meter(eid, rng).payload,
+                payload=Meter(eid, rng).payload,
                 half_cycles=int(rng.integers(0, 8)),
                 seed=seed,
             )
@@ -73,8 +76,13 @@ def make_bus(
     return scene, modelled
 
 
-def record(scene: Scene, duration_s: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def record(
+    scene: Scene, duration_s: int, advance: Callable[[], None] = lambda: None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return voltage and current of the next `duration_s` seconds from the scene's start."""
-    parts = [scene.block((s + 1) * 1_000_000_000) for s in range(duration_s)]
+    parts = []
+    for s in range(duration_s):
+        parts.append(scene.block((s + 1) * 1_000_000_000))
+        advance()
     voltage, current = zip(*parts, strict=True)
     return np.concatenate(voltage), np.concatenate(current)
