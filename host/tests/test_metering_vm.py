@@ -11,7 +11,7 @@ _FIRMWARE = Path(__file__).parents[2] / "firmware"
 sys.path.insert(0, str(_FIRMWARE / "tests"))
 
 from conftest import find_vm  # noqa: E402
-from metering_world import World  # noqa: E402
+from metering_world import World, live_long  # noqa: E402
 
 _PROGRAM = """
 import gc
@@ -50,6 +50,38 @@ def test_equal_digests():
 @pytest.mark.soak
 def test_equal_digests_of_300_lives():
     compare(1000, 1300, 25)
+
+
+_LONG = """
+import gc
+from metering_world import live_long
+found = live_long(3, {days}, {faults})
+gc.collect()
+print(found[0], found[1], gc.mem_alloc())
+"""
+
+
+def compare_long(days, faults):
+    program = _LONG.format(days=days, faults=faults)
+    run = subprocess.run(
+        [find_vm(), "-X", "heapsize=8M", "-c", program],
+        env={**os.environ, "MICROPYPATH": f"{_FIRMWARE}:{_FIRMWARE / 'tests'}:.frozen"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    digest, count, heap = map(int, run.stdout.split())
+    assert (digest, count) == live_long(3, days, faults)
+    return heap
+
+
+def test_a_week_is_equal_and_the_heap_is_not_used_up():
+    assert compare_long(7, 20) < 2 * compare_long(1, 3)
+
+
+@pytest.mark.soak
+def test_a_year_of_polls_with_a_thousand_faults():
+    compare_long(365, 1000)
 
 
 @pytest.mark.soak
