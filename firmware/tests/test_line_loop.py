@@ -184,3 +184,82 @@ def test_feed_allocates_nothing():
     loop.boundary_x16(3)
     micropython.heap_unlock()
     assert loop.running
+
+
+def _track(phase, seconds, jitter_us=0, until_us=None):
+    """Feed a `field` loop with crossings of a phase (cycles over seconds); return samples.
+
+    Each sample is (time s, tracked minus true phase in cycles).
+    """
+    loop = Loop(300)
+    found = []
+    # The first edge rises.
+    k = 2
+    now_us = 0
+    t = 1 / 120
+    seed = 1
+    while now_us < seconds * 1000000:
+        now_us += 66000
+        stamps = array("I")
+        while True:
+            # Newton: when the phase reaches k/2.
+            at = t + 1 / 120
+            for _ in range(3):
+                at += (k / 2 - phase(at)) / 60
+            if at * 1e6 > now_us:
+                break
+            t = at
+            k += 1
+            seed = (seed * 1103515245 + 12345) & 0x3FFFFFFF
+            noise = (seed >> 12) % (2 * jitter_us + 1) - jitter_us
+            if until_us is None or at * 1e6 < until_us:
+                stamps.append(int(at * 1e6) + noise)
+        loop.feed(stamps, len(stamps))
+        if loop.locked:
+            grid_s = (loop.now_us + loop.grid_sixths / 6) / 1e6
+            error = loop.phase_q28 / (1 << 28) - phase(grid_s)
+            found.append((grid_s, error - round(error)))
+    return loop, found
+
+
+def _after(found, since_s):
+    return [error for t, error in found if t > since_s]
+
+
+def test_field_loop_has_no_error_at_any_steady_frequency():
+    for hz in (57.0, 58.5, 60.0, 61.5, 63.0):
+        _, found = _track(lambda t, hz=hz: hz * t, 25)
+        errors = _after(found, 15)
+        # 3e-5 cycles are 3 mrad of the highest carrier; edges are stamped in whole us.
+        assert max(errors) - min(errors) < 2e-4
+        assert abs(sum(errors) / len(errors)) < 1e-4
+
+
+def test_field_loop_filters_jitter():
+    # 30 us of uniform jitter is 17 us rms, 1e-3 cycles per crossing.
+    _, found = _track(lambda t: 60.01 * t, 60, jitter_us=30)
+    errors = _after(found, 20)
+    rms = (sum(e * e for e in errors) / len(errors)) ** 0.5
+    # 0.02 rad of the highest carrier.
+    assert rms < 2e-4
+
+
+def test_field_loop_lags_a_ramp_by_what_its_bandwidth_says():
+    # -0.12 Hz in 8 s: a type-2 loop lags by slope / wn^2 cycles, the same at both ends.
+    def phase(t):
+        x = min(max(t - 20, 0), 8)
+        after = max(t - 28, 0)
+        return 60 * t - 0.015 * x * x / 2 - 0.12 * after
+
+    _, found = _track(phase, 45)
+    lag = 0.015 / (1.6 * 0.3) ** 2
+    during = [e for t, e in found if 27 < t < 28]
+    assert 0.8 * lag < sum(during) / len(during) < 1.1 * lag
+    assert abs(_after(found, 43)[-1]) < 0.02 * lag
+
+
+def test_field_loop_holds_over_within_its_frequency_error():
+    # Edges end at 25 s: the flywheel goes on for 110 steps and then gives up.
+    loop, found = _track(lambda t: 60.03 * t, 26, until_us=25000000)
+    assert loop.locked
+    assert abs(found[-1][1]) < 1e-3

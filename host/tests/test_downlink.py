@@ -177,7 +177,7 @@ def test_refusals_name_cause_and_cure(tmp_path):
     with pytest.raises(WattlineError, match="begin it again"):
         frames.missing_parts(0xFE0000, 10)
     with pytest.raises(WattlineError, match="no downlink"):
-        tones_for("express")
+        tones_for("fast")
     with pytest.raises(WattlineError, match="16 bytes"):
         ReleasedKeys(b"short", 0, 10)
     with pytest.raises(WattlineError, match="slots"):

@@ -18,7 +18,6 @@ from micropython import const
 from endpoint.line.framing import DATA_SYMBOLS, SYNC, SYNC_SYMBOLS, TONES
 
 CYCLE_SAMPLES = const(64)
-CYCLE_BYTES = const(128)
 # 0.39 of the most. In noise a share is a quarter and the sum of 16 is 4 +- 0.46, so this is passed
 # falsely once in hours; a frame that can just be decoded has 7.2 +- 0.5.
 _THRESHOLD = const(25559)
@@ -40,7 +39,7 @@ class Tones:
     Parameters
     ----------
     name : str
-        The uplink profile it belongs to.
+        What people call it.
     cycles_per_symbol : int
         M, line cycles per symbol.
     tones : tuple of int, 4
@@ -56,6 +55,14 @@ class Tones:
 
 FIELD_TONES = Tones("field", 8, (34, 35, 37, 38))
 BENCH_TONES = Tones("bench", 2, (5, 7, 9, 11))
+# The downlink that goes with each uplink profile.
+TONES_OF = {
+    "bench": BENCH_TONES,
+    "bench2": BENCH_TONES,
+    "express": FIELD_TONES,
+    "field2": FIELD_TONES,
+    "field": FIELD_TONES,
+}
 
 
 @micropython.viper

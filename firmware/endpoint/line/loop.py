@@ -47,7 +47,8 @@ _KP = const(19)  # 2^-16
 _KI = const(20)  # 2^-22
 _EPOCH = const(21)  # acquisitions so far
 _ERROR = const(22)  # phase error of the last measured step, 2^-20 cycles
-_WORDS = const(23)
+_SETTLE = const(23)  # good steps in a row that make it settled
+_WORDS = const(24)
 # Added to the words that can be negative: a word read back is unsigned where the machine's
 # own word is longer than 32 bits.
 _BIAS = const(0x20000000)
@@ -116,11 +117,12 @@ def _step(state, measured: int, known: int):
         s[_DEVIATION] = deviation + _BIAS
         s[_ERROR] = error + _BIAS
         s[_COASTED] = 0
-        # An error within 1/64 cycle counts as good.
-        if error > 0x4000 or error < -0x4000:
+        # An error within 1/64 cycle counts as good; once settled, the lag of a ramp is none.
+        if error > -0x4000 and error < 0x4000:
+            if s[_GOOD] < 0xFFFF:
+                s[_GOOD] = s[_GOOD] + 1
+        elif s[_GOOD] < s[_SETTLE]:
             s[_GOOD] = 0
-        elif s[_GOOD] < 0xFFFF:
-            s[_GOOD] = s[_GOOD] + 1
     else:
         s[_COASTED] = s[_COASTED] + 1
         if s[_COASTED] > 110:
@@ -180,8 +182,8 @@ def _track(state, rising: int):
     if not rising:
         x -= 0x80000
     off = ((x + 0x80000) & 0xFFFFF) - 0x80000
-    # Within 1/16 cycle, 1.04 ms.
-    if off > -0x10000 and off < 0x10000:
+    # Within 3/32 cycle, 1.56 ms: a ramp of 15 mHz/s takes a loop of 0.3 Hz 1/15 cycle off.
+    if off > -0x18000 and off < 0x18000:
         half = ((x - off) >> 19) + 1 - rising
         if half > s[_HALF] - _BIAS:
             _accept(state, half)
@@ -251,9 +253,9 @@ class Loop:
         s[_LEVEL] = 1 if first_rises else 0
         s[_PERIOD] = 17066667
         s[_DEVIATION] = s[_GRID] = s[_ERROR] = _BIAS
-        self._state = s
         # Three time constants of the loop, or one second.
-        self._settle_steps = 60000 // bandwidth_mhz
+        s[_SETTLE] = 60000 // bandwidth_mhz
+        self._state = s
 
     def feed(self, stamps, count):
         """Consume time stamps of consecutive edges, which alternate in direction.
@@ -276,7 +278,7 @@ class Loop:
     @property
     def locked(self):
         """Whether phase and frequency have settled and hold-over has not run out."""
-        return self._state[_RUNNING] == 1 and self._state[_GOOD] >= self._settle_steps
+        return self._state[_RUNNING] == 1 and self._state[_GOOD] >= self._state[_SETTLE]
 
     @property
     def running(self):

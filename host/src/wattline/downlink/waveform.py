@@ -4,20 +4,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from endpoint.line.detector import BENCH_TONES, FIELD_TONES, Tones
+from endpoint.line.detector import TONES_OF, Tones
 from endpoint.line.framing import tones_of
 from wattline.errors import WattlineError
-
-TONES = {tones.name: tones for tones in (BENCH_TONES, FIELD_TONES)}
 
 
 def tones_for(profile: str) -> Tones:
     """Return the downlink that goes with an uplink profile."""
     try:
-        return TONES[profile]
+        return TONES_OF[profile]
     except KeyError:
         raise WattlineError(
-            f"profile {profile} has no downlink: take one of {', '.join(sorted(TONES))}"
+            f"profile {profile} has no downlink: take one of {', '.join(sorted(TONES_OF))}"
         ) from None
 
 
