@@ -8,29 +8,34 @@ import board
 import build_info
 import slots
 import storage
-from machine import reset_cause, unique_id
+from machine import PWRON_RESET, reset_cause, unique_id
 from micropython import const, kbd_intr
 
+from endpoint.books import Books
+from endpoint.commands import Commands
 from endpoint.hal.clock import Monotonic
-from endpoint.hal.flash import journal_device
+from endpoint.hal.flash import journal_device, ring_device
 from endpoint.hal.gate import CarrierGate
 from endpoint.hal.mains import ZeroCrossings
+from endpoint.hal.power_fail import PowerFail
 from endpoint.hal.uart import SerialPort
 from endpoint.hal.watchdog import BLOCKED, Watchdog, service_window, take_fault
 from endpoint.line.profile import PROFILES
 from endpoint.meter.focus import FocusReader
 from endpoint.metering import MeteringError, forms
-from endpoint.metering.engine import RECORD_BYTES, Engine
+from endpoint.metering.engine import CRASH, POWER, PROGRAMMED, WATCHDOG, Engine
 from endpoint.module import Module, read_keys, read_lock, read_settings, write_lock
 from endpoint.optical.access import GuardedTables
 from endpoint.optical.device import C1218Device
 from endpoint.programming import BAUD_CODES, ModuleTables, levels, rules
-from endpoint.store import StoreError, Unreadable
+from endpoint.store import StoreError
 from endpoint.store.journal import Journal
+from endpoint.store.layout import Rings, schedules_journal
 from endpoint.tasks.console import Console, complain
 from endpoint.tasks.poll import Poll
 from endpoint.tasks.port import Port
 from endpoint.tasks.supervisor import Supervisor
+from endpoint.tasks.supply import Supply
 from endpoint.tasks.transmit import Transmit
 from endpoint.update.trial import verdict
 from endpoint.version import FIRMWARE_VERSION, VERSION
@@ -73,7 +78,9 @@ class Application:
         self._console = Console(self.report)
         self._module = Module(settings, served, FIRMWARE_VERSION, self.report)
         self._module.clock = self._clock
+        self._books = None
         self._poll = None
+        self._supply = None
         self._transmit = None
         self._supervisor = None
 
@@ -102,6 +109,7 @@ class Application:
         if self._poll is not None:
             fields.update(self._poll.report())
             fields.update(self._transmit.report())
+            fields.update(self._module.status())
         return fields
 
     def _fault_name(self):
@@ -124,6 +132,7 @@ class Application:
         if self._poll is not None:
             start("poll", self._poll.run, self._settings["poll_s"] * 1000 + _POLL_LIMIT_MS)
             start("transmit", self._transmit.run, _TRANSMIT_LIMIT_MS)
+            start("supply", self._supply.run, None)
         start("trial", self._prove, None)
         await self._supervisor.run()
 
@@ -135,7 +144,7 @@ class Application:
         while decided is None:
             await asyncio.sleep_ms(_PROVE_MS)
             if poll is not None:
-                reads, failures = poll.reads, poll.journal_failures
+                reads, failures = poll.reads, self._books.commit_failures
             decided = verdict(
                 self._clock.ms(), self._programmed(), reads, failures, slots.needs_meter()
             )
@@ -167,35 +176,55 @@ class Application:
         return Port(device, guard, port, self._clock, module, write_lock, restart)
 
     def _compose(self):
-        """Build the road from the meter to the line; refuse a journal that is not understood."""
-        settings = self._settings
+        """Build the road from the meter to the line; refuse records that are not understood."""
+        settings, module = self._settings, self._module
+        area = ring_device(board)
+        rings = Rings(area)
+        books = Books(Journal(journal_device(board)), schedules_journal(area), rings)
         cap_w = forms.form(settings["form"], board.NOMINAL_DV // _DV_PER_V).cap_w()
-        engine = Engine(
+        engine = books.engine = Engine(
             settings["largest_kw"] * 1000 or cap_w,
             settings["detent"],
             settings["net"],
             FIRMWARE_VERSION,
+            settings["net_register"],
+            books,
+            settings["poll_s"],
+            board.NOMINAL_DV,
         )
-        journal = Journal(journal_device(board))
-        record = bytearray(RECORD_BYTES)
         try:
-            if _load(journal, record):
-                engine.unpack_from(record)
+            books.open()
         except (StoreError, MeteringError):
             # Going on would write over totals that another version can still read.
             self._reason = "the journal was written by another version; update the firmware"
             return
+        engine.configure_profile(settings["interval_min"])
+        engine.configure_demand(
+            settings["demand_min"],
+            settings["sub_min"] or settings["demand_min"],
+            settings["clpu_min"],
+            settings["clpu_outage_s"],
+            settings["lockout_s"],
+        )
+        engine.configure_site(settings["offset_min"], settings["daylight"])
         if (engine.detent, engine.net) != (settings["detent"], settings["net"]):
             engine.configure(settings["detent"], settings["net"])
         else:
             engine.pending = None
+        books.restart(self._restart_cause(), self._clock.ms())
+        self._books = module.books = books
+        module.rings = rings.rings
+        module.commands = Commands(engine, module, FIRMWARE_VERSION)
         port = SerialPort(
             board.OPTICAL_UART, board.OPTICAL_TX_PIN, board.OPTICAL_RX_PIN, _OPTICAL_BAUD_BPS
         )
-        say = self._console.say
-        self._poll = Poll(
-            FocusReader(), port, engine, journal, self._clock, settings["poll_s"], say
+        keys = read_keys(unique_id())
+        reader = FocusReader(
+            password=keys["meter_password"] or None, net_only=settings["net_register"]
         )
+        say = self._console.say
+        self._poll = Poll(reader, port, books, self._clock, settings["poll_s"], module.meet, say)
+        self._supply = Supply(PowerFail(board.POWER_FAIL_PIN), books, self._clock, say)
         self._transmit = Transmit(
             settings["eid"],
             PROFILES[settings["profile"]],
@@ -210,20 +239,18 @@ class Application:
             say,
         )
 
+    def _restart_cause(self):
+        """Return why this start happened, as the engine counts it."""
+        if self._reset_cause == PWRON_RESET:
+            return POWER
+        if not self._fault:
+            return PROGRAMMED
+        return WATCHDOG if self._fault == BLOCKED else CRASH
+
     def stop(self):
         """Leave the pins quiet and the memory to the next program."""
         if self._transmit is not None:
             self._transmit.stop()
-
-
-def _load(journal, record):
-    """Load the newest record that can be read; the one before it if the newest no longer can."""
-    journal.mount()
-    try:
-        return journal.load(record)
-    except Unreadable:
-        journal.mount()
-        return journal.load(record)
 
 
 def main():

@@ -58,7 +58,7 @@ def _secret(name, text, least, most):
     try:
         secret = unhexlify(text)
     except (ValueError, TypeError):
-        raise KeyRefused("%s must be hexadecimal digits, two for each byte" % name)
+        raise KeyRefused("%s must be hexadecimal digits, two for each byte" % name) from None
     if not least <= len(secret) <= most:
         raise KeyRefused("%s must have %d to %d bytes" % (name, least, most))
     if len(set(secret)) < 2 <= least:

@@ -14,6 +14,7 @@ from endpoint.keys import KeyRefused, check_keys
 from endpoint.line.command import BAD_ARGUMENT, DONE
 from endpoint.line.profile import PROFILES
 from endpoint.metering import MeteringError, tou
+from endpoint.metering.engine import LOGGING
 from endpoint.optical import services
 from endpoint.programming import KEYS as KEYS_TABLE
 from endpoint.programming import READINGS, SCHEDULE, SETTINGS, STAGED, STATUS
@@ -132,7 +133,7 @@ class Module:
         self.settings = settings
         self.version = version
         self.rings = []
-        self.engine = None
+        self.books = None
         self.commands = None
         self.clock = None
         self.identify = self.rekey = _nothing
@@ -155,12 +156,12 @@ class Module:
     @property
     def is_logging(self):
         """Whether the meter is read and its energy kept."""
-        return self.engine is not None and not self.interface_bits & NOT_LOGGING
+        return self.books is not None and self.books.engine.state == LOGGING
 
     @property
     def has_time(self):
         """Whether the time of day is known."""
-        return self.engine is not None and self.engine.utc_s(self.clock.s()) != 0
+        return self.books is not None and self.books.engine.utc_s(self.clock.s()) != 0
 
     # -- for tables -----------------------------------------------------------------
 
@@ -173,13 +174,18 @@ class Module:
         if table == READINGS:
             return json.dumps(self._readings()).encode()
         if table == SCHEDULE:
-            return bytes(self.engine.schedule or b"") if self.engine else b""
+            return self._schedule()
         if table == STAGED:
             return self.staged()
         return b""
 
     def _readings(self):
-        return readings(self.engine, self.clock.s()) if self.engine else {}
+        return readings(self.books.engine, self.clock.s()) if self.books else {}
+
+    def _schedule(self):
+        tariff = self.books.engine.tariff if self.books else None
+        active = tariff.active if tariff else None
+        return bytes(active.data) if active else b""
 
     def write(self, table, data):
         """Take a text that somebody with the right to it sent; return a reply code."""
@@ -206,7 +212,7 @@ class Module:
         """Carry a command out now; return its result."""
         if self.commands is None:
             return BAD_ARGUMENT
-        return self.commands.run(text, self.clock.s())
+        return self.books.command(text, self.commands.run, self.clock.ms())
 
     # -- for commands ---------------------------------------------------------------
 
@@ -229,6 +235,19 @@ class Module:
     def staged(self):
         """Return the schedule that waits, b"" if none does."""
         return files.read(STAGED_FILE, tou.SCHEDULE_MAX_BYTES) or b""
+
+    def keep_schedules(self):
+        """Store what a command changed about schedules."""
+        self.books.keep_schedules()
+
+    # -- about the meter ------------------------------------------------------------
+
+    def status(self):
+        """Return the part of the status that is about the module as a whole."""
+        return {"interface_bits": self.interface_bits}
+
+    def meet(self, reader):
+        """Look at a meter that was just read; see to what it displays."""
 
     def _change_keys(self, fields):
         text = files.read(KEYS_FILE, _TEXT_MAX_BYTES)

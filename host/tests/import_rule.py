@@ -7,7 +7,7 @@ from dataclasses import dataclass
 PACKAGE = "endpoint"
 
 _PURE_MODULES = frozenset({"micropython", "struct", "array", "binascii", "hashlib"})
-_CHIP_MODULES = frozenset({"machine", "os", "rp2", "time", "uctypes"})
+_CHIP_MODULES = frozenset({"asyncio", "machine", "os", "rp2", "time", "uctypes"})
 _TASK_MODULES = frozenset({"asyncio", "gc", "json", "sys"})
 _PURE_ROOMS = frozenset({"optical", "meter", "metering", "line", "store", "update"})
 _COMMON_FILES = frozenset({"keys", "settings", "version"})
@@ -33,15 +33,16 @@ RULE = {
     "update": Allowed(_PURE_MODULES, frozenset({"store"})),
     "hal": Allowed(_PURE_MODULES | _CHIP_MODULES, frozenset()),
     "commands": Allowed(_PURE_MODULES, _PURE_ROOMS | _COMMON_FILES),
+    "books": Allowed(_PURE_MODULES, _PURE_ROOMS),
     "readings": Allowed(_PURE_MODULES, _PURE_ROOMS),
     "module": Allowed(
         _PURE_MODULES | _TASK_MODULES,
-        _PURE_ROOMS | _COMMON_FILES | {"commands", "hal", "programming", "readings"},
+        _PURE_ROOMS | _COMMON_FILES | {"books", "commands", "hal", "programming", "readings"},
     ),
     "programming": Allowed(_PURE_MODULES, _PURE_ROOMS | _COMMON_FILES | {"commands"}),
     "tasks": Allowed(
         _PURE_MODULES | _TASK_MODULES,
-        _PURE_ROOMS | _COMMON_FILES | {"commands", "hal", "programming"},
+        _PURE_ROOMS | _COMMON_FILES | {"books", "commands", "hal", "programming"},
     ),
     "app": Allowed(None, None),
 }

@@ -6,10 +6,8 @@ import gc
 from micropython import const
 
 from endpoint.meter import errors
-from endpoint.meter.focus import NO_VOLTAGE
+from endpoint.meter.focus import NO_CLOCK, NO_VOLTAGE
 from endpoint.metering import BadReading
-from endpoint.metering.engine import RECORD_BYTES
-from endpoint.store import StoreError
 
 # A whole packet and its acknowledgements.
 _CHUNK_BYTES = const(256)
@@ -19,6 +17,8 @@ _STEP_MIN_MS = const(1)
 _STEP_MAX_MS = const(50)
 # Longest wait for bytes that a reply has promised: nine hundred at 9600 baud, and room.
 _WAIT_MAX_MS = const(1500)
+# Longest time between two looks at what time alone can close.
+_TICK_MS = const(30000)
 # A whole session, with repetitions and a second attempt; a peer that never ends is cut off.
 SESSION_LIMIT_MS = const(45000)
 
@@ -76,16 +76,17 @@ async def talk(session, port, clock, buffer):
 
 
 class Poll:
-    """The poll task: meter → engine → journal, one read at a time. Context: task only.
+    """The poll task: meter → engine → records, one read at a time. Context: task only.
 
     Parameters
     ----------
     reader : FocusReader
     port : SerialPort
-    engine : Engine
-    journal : Journal
+    books : Books
     clock : Monotonic
     poll_s : int
+    learned : callable
+        Told of a meter that was read in full, with the reader, after each good read.
     say : callable
         Told of every read and of every failure.
 
@@ -101,27 +102,23 @@ class Poll:
         Average between the last two good reads.
     voltage_dv : int
         First voltage of the newest read, 0 if the meter shows none.
-    journal_failures : int
-        Records that the flash did not take; the totals go on in memory.
     """
 
-    def __init__(self, reader, port, engine, journal, clock, poll_s, say):
+    def __init__(self, reader, port, books, clock, poll_s, learned, say):
         self._reader = reader
         self._port = port
-        self._engine = engine
-        self._journal = journal
+        self._books = books
+        self._learned = learned
         self._clock = clock
         self._poll_ms = poll_s * 1000
         self._say = say
         self._buffer = bytearray(_CHUNK_BYTES)
-        self._record = bytearray(RECORD_BYTES)
         self.reads = 0
         self.failures = 0
         self.session_ms = 0
         self.read_ms = None
         self.power_w = 0
         self.voltage_dv = 0
-        self.journal_failures = 0
 
     async def run(self, beat):
         """Poll for ever."""
@@ -134,11 +131,16 @@ class Poll:
             now = self._clock.ms()
             if due_ms <= now:
                 due_ms = now + self._poll_ms
-            await asyncio.sleep_ms(due_ms - now)
+            while due_ms - now > _TICK_MS:
+                await asyncio.sleep_ms(_TICK_MS)
+                beat()
+                now = self._clock.ms()
+                self._books.tick(now)
+            await asyncio.sleep_ms(max(0, due_ms - now))
 
     def report(self):
         """Return the part of the status that is about the meter."""
-        engine = self._engine
+        engine, books = self._books.engine, self._books
         return {
             "meter": _printable(self._reader.serial),
             "meter_state": errors.NAMES[self._reader.error] if self._tried() else "NOT YET READ",
@@ -150,8 +152,9 @@ class Poll:
             "reads": self.reads,
             "read_failures": self.failures,
             "session_ms": self.session_ms,
-            "commits": self._journal.sequence,
-            "journal_failures": self.journal_failures,
+            "commits": books.sequence,
+            "journal_failures": books.commit_failures,
+            "lost_rows": books.lost_rows + books.lost_entries,
         }
 
     def _tried(self):
@@ -166,48 +169,45 @@ class Poll:
         self.session_ms = now_ms - started_ms
         if reader.error != errors.OK:
             self.failures += 1
+            if reader.error == errors.NOT_LOGGING:
+                self._books.no_table(now_ms)
+            else:
+                self._books.tick(now_ms)
             self._say("no_read", error=reader.error, detail=reader.detail)
             return
         self._take(reader.reading, now_ms)
 
     def _take(self, reading, now_ms):
-        engine = self._engine
+        books = self._books
+        engine = books.engine
+        voltage_dv = 0 if reading.status & NO_VOLTAGE else reading.voltage_dv[0]
+        stamp = 0 if reading.status & NO_CLOCK else reading.clock_s
         try:
-            credited_wh = engine.on_read(
-                reading.serial, reading.forward_wh, reading.reverse_wh, now_ms // 1000
-            )
+            credited_wh = books.read(reading, stamp, voltage_dv, now_ms)
         except BadReading:
             self.failures += 1
             self._say("no_read", error=errors.BAD_FORMAT, detail=0)
             return
-        self._commit()
+        if stamp:
+            books.meter_clock(stamp, now_ms)
         self.reads += 1
-        self.voltage_dv = 0 if reading.status & NO_VOLTAGE else reading.voltage_dv[0]
+        self.voltage_dv = voltage_dv
         # A suspect read leaves the total where it was, so it must not make it look fresh.
         if engine.is_good:
             if self.read_ms is not None:
                 self.power_w = credited_wh * 3600000 // (now_ms - self.read_ms)
             self.read_ms = now_ms
+            self._learned(self._reader)
         self._say(
             "read",
             ms=now_ms,
             forward_wh=reading.forward_wh,
             reverse_wh=reading.reverse_wh,
             total_wh=engine.total_wh,
-            commits=self._journal.sequence,
+            commits=books.sequence,
             voltage_dv=self.voltage_dv,
             session_ms=self.session_ms,
         )
-
-    def _commit(self):
-        """Write the state while the meter is silent, so that the write cannot cost a byte."""
-        try:
-            self._journal.commit(self._record, self._engine.pack_into(self._record))
-            self._journal.prepare()
-        except StoreError:
-            # Worn-out flash must not stop the reading: the totals are lost only with the power.
-            self.journal_failures += 1
-            self._say("no_commit", failures=self.journal_failures)
 
 
 def _printable(text):
