@@ -25,6 +25,7 @@ from endpoint.line.detector import BENCH_TONES, FIELD_TONES
 from endpoint.line.downlink import Downlink
 from endpoint.line.mac import hmac
 from wattline.downlink import frames
+from wattline.downlink.budget import check_stream
 from wattline.downlink.keys import ReleasedKeys, working_key
 from wattline.downlink.registry import Registry
 from wattline.downlink.waveform import DownlinkSignal, tones_for
@@ -219,6 +220,23 @@ def test_counters_end_with_a_reason(tmp_path):
     path.write_text(json.dumps({"counters": {"7": 0xFFFFFFFF}, "generations": {}}))
     with pytest.raises(WattlineError, match="change its key"):
         Registry(path).counter(7)
+
+
+@pytest.mark.parametrize(
+    ("profile", "extra", "duty_permille", "numbers"),
+    [("field", 19, 1000, "24.1 frames a day and this needs 25"), ("field", 0, 900, "21.7 frames")],
+)
+def test_what_does_not_fit_is_said_with_numbers(profile, extra, duty_permille, numbers):
+    with pytest.raises(WattlineError, match=numbers):
+        check_stream(profile, 2, extra, duty_permille)
+
+
+def test_what_fits_is_not_complained_about():
+    check_stream("field", 2, 18)
+    check_stream("express", 1, 100)
+    check_stream("field", 0, 24)
+    with pytest.raises(WattlineError, match="does not exist"):
+        check_stream("fast", 1)
 
 
 @pytest.mark.soak
