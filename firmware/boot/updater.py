@@ -14,6 +14,10 @@ import build_info
 import slots
 from deflate import ZLIB, DeflateIO
 
+if slots.running is not None:
+    # The code of a slot may be in use, and what is imported next would come from it.
+    raise RuntimeError("an application has run since the last reset; start the update again")
+
 from endpoint.hal.flash import slot_device
 from endpoint.hal.watchdog import service_window
 from endpoint.store import StoreError
@@ -24,10 +28,6 @@ from endpoint.update.record import KEYS_MAX
 _WINDOW_BITS = 12  # blocks are packed with a window no larger than themselves
 
 _installer = None
-
-
-class NotFresh(UpdateError):
-    """An application has run since the last reset."""
 
 
 def _tell(function):
@@ -47,9 +47,6 @@ def _tell(function):
 def _open():
     """Return the one installer of this session."""
     global _installer
-    if slots.running is not None:
-        # The code of a slot may be in use; only a soft reset to the raw prompt ends that.
-        raise NotFresh
     if _installer is None:
         slots.load()
         _installer = Installer(

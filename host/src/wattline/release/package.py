@@ -129,7 +129,6 @@ SENTENCES = {
     "NotStarted": "data came before the manifest; start the update again",
     "NothingThere": "there is no earlier application to go back to",
     "FlashFailed": "the flash does not keep what is written; replace the module",
-    "NotFresh": "the module was not restarted first; start the update again",
     "WornOut": "the flash takes no more records; replace the module",
     "Damaged": "a message to the module was damaged on its way; start the update again",
     "MemoryError": "the module has no memory left for it; reset it and start the update again",
