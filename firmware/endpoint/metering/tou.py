@@ -570,9 +570,9 @@ class Tariff:
         offset += _STATE_HEAD_BYTES
         for data in (active, pending):
             buffer[offset : offset + len(data)] = data
-            for at in range(offset + len(data), offset + SCHEDULE_MAX_BYTES):
-                buffer[at] = 0
-            offset += SCHEDULE_MAX_BYTES
+            end = offset + SCHEDULE_MAX_BYTES
+            buffer[offset + len(data) : end] = bytes(SCHEDULE_MAX_BYTES - len(data))
+            offset = end
         for i in range(EVENTS_MAX):
             event = self.events[i] if i < len(self.events) else (0, 0, 0)
             struct.pack_into(_EVENT, buffer, offset, *event)

@@ -105,6 +105,7 @@ class Runner:
         self.ticks = True
         self._records: list[tuple[bytes, bytes, Any, int]] = []
         self._methods: list[tuple[str, tuple]] = []
+        self._schedules: bytes | None = None  # they change by command only
         self._stopped = False
         self._keeps_at_dark: tuple[int, int] | None = None
         self.start(start_ms)
@@ -166,10 +167,12 @@ class Runner:
             return
         record = bytearray(RECORD_BYTES)
         count = self.engine.pack_into(record)
-        schedules = bytearray(SCHEDULES_BYTES)
-        self.engine.pack_schedules_into(schedules)
+        if self._schedules is None:
+            schedules = bytearray(SCHEDULES_BYTES)
+            self.engine.pack_schedules_into(schedules)
+            self._schedules = bytes(schedules)
         mark = self.trace.seal() if self.trace is not None else None
-        self._records.append((bytes(record[:count]), bytes(schedules), mark, len(self.reads)))
+        self._records.append((bytes(record[:count]), self._schedules, mark, len(self.reads)))
         del self._records[:-8]
 
     # What may happen; each is called by the name of an input's kind.
@@ -280,6 +283,7 @@ class Runner:
 
     def go_on_from_itself(self, at_ms: int, cause: int, utc_s: int, bound_s: int) -> None:
         """Start again with the present state, as a log tells it."""
+        self._schedules = None
         self._commits_kept = True
         self._commit()
         record, schedules, _, _ = self._records[-1]
@@ -302,4 +306,5 @@ class Runner:
         number = replies.DONE if number is None else number
         text = replies.NAMES[number]
         self.replies.append(Reply(at_ms, values["do"], text, number == replies.DONE))
+        self._schedules = None
         self._commit()

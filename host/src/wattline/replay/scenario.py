@@ -22,7 +22,7 @@ from wattline.replay.inputs import (
     Input,
 )
 from wattline.replay.schedules import Written
-from wattline.replay.service import Service
+from wattline.replay.service import Service, Spans
 from wattline.replay.table import ScenarioError, Table
 from wattline.replay.times import Times, seconds
 
@@ -472,6 +472,9 @@ class _Reader:
                 forward_w = per_s * 3600
             loads.append((from_ms, to_ms, forward_w, reverse_w))
         self.service = Service(loads, self.darks)
+        self.away = Spans(self.aways)
+        self.unanswered = Spans(self.missed)
+        self.without_table = Spans(self.bare)
         self._read_tables(top.many("reads", "read"))
         polls = top.many("polls", "poll")
         for table in polls:
@@ -489,11 +492,11 @@ class _Reader:
 
     def _polls(self, from_ms: int, to_ms: int, every_s: int) -> None:
         for at_ms in range(from_ms, to_ms + 1, every_s * 1000):
-            if not self._is_away(at_ms) and not _inside(self.missed, at_ms):
+            if not self._is_away(at_ms) and not self.unanswered.holds(at_ms):
                 self._put(at_ms, READ, "read", forward_wh=None, reverse_wh=None)
 
     def _is_away(self, at_ms: int) -> bool:
-        return self.service.is_dark(at_ms) or any(start < at_ms < end for start, end in self.aways)
+        return self.service.is_dark(at_ms) or self.away.holds_inside(at_ms)
 
     def _read_tables(self, tables: list[Table]) -> None:
         self._before: tuple[int, int, int] | None = None
@@ -545,7 +548,7 @@ class _Reader:
                 before[2] if reverse_wh is None else reverse_wh,
             )
             for poll_ms in range(before[0] + polled_s * 1000, at_ms, polled_s * 1000):
-                if self._is_away(poll_ms) or _inside(self.missed, poll_ms):
+                if self._is_away(poll_ms) or self.unanswered.holds(poll_ms):
                     continue
                 share_ms = self.service.lit_ms(before[0], poll_ms)
                 steps = [
@@ -577,7 +580,7 @@ class _Reader:
             if item.kind != "read":
                 continue
             now = self.service.go_on(item.at_ms)
-            if _inside(self.bare, item.at_ms):
+            if self.without_table.holds(item.at_ms):
                 item.kind = "no_table"
                 item.values = {}
                 continue
@@ -602,7 +605,3 @@ class _Reader:
             )
             last = values
         self.inputs = [item for item in self.inputs if item.kind != "meter_event"]
-
-
-def _inside(spans: list[tuple[int, int]], at_ms: int) -> bool:
-    return any(start <= at_ms < end for start, end in spans)

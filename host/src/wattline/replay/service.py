@@ -1,8 +1,27 @@
 """The meter behind a scenario: registers that follow the load while the service is lit."""
 
 from bisect import bisect_right
+from itertools import islice
 
 _WH_W_MS = 3_600_000
+_LATE_MS = 1 << 62
+
+
+class Spans:
+    """Times from (included) to (excluded), asked quickly however many they are."""
+
+    def __init__(self, spans: list[tuple[int, int]]):
+        self.merged = _merged(spans)
+
+    def holds(self, at_ms: int) -> bool:
+        """Tell whether an instant lies in one of them."""
+        i = bisect_right(self.merged, (at_ms, _LATE_MS)) - 1
+        return i >= 0 and at_ms < self.merged[i][1]
+
+    def holds_inside(self, at_ms: int) -> bool:
+        """Tell whether an instant lies strictly between the edges of one of them."""
+        i = bisect_right(self.merged, (at_ms, 0)) - 1
+        return i >= 0 and self.merged[i][0] < at_ms < self.merged[i][1]
 
 
 class Service:
@@ -17,28 +36,36 @@ class Service:
     """
 
     def __init__(self, loads: list[tuple[int, int, int, int]], darks: list[tuple[int, int]]):
-        self._darks = _merged(darks)
-        edges = sorted({edge for load in loads for edge in load[:2]})
-        self._edges = edges
-        self._powers = [
-            (
-                sum(load[2] for load in loads if load[0] <= edge < load[1]),
-                sum(load[3] for load in loads if load[0] <= edge < load[1]),
-            )
-            for edge in edges
-        ]
+        self._spans = Spans(darks)
+        self._darks = self._spans.merged
+        changes: dict[int, list[int]] = {}
+        for start, end, forward_w, reverse_w in loads:
+            for edge, sign in ((start, 1), (end, -1)):
+                change = changes.setdefault(edge, [0, 0])
+                change[0] += sign * forward_w
+                change[1] += sign * reverse_w
+        self._edges = sorted(changes)
+        self._powers: list[tuple[int, int]] = []
+        power = [0, 0]
+        for edge in self._edges:
+            power = [a + b for a, b in zip(power, changes[edge], strict=True)]
+            self._powers.append((power[0], power[1]))
         self._at_ms: int | None = None
         self._sums = [0, 0]
         self._bases = [0, 0]
 
     def is_dark(self, at_ms: int) -> bool:
         """Tell whether the service is off strictly between two edges."""
-        i = bisect_right(self._darks, (at_ms, 0)) - 1
-        return i >= 0 and self._darks[i][0] < at_ms < self._darks[i][1]
+        return self._spans.holds_inside(at_ms)
 
     def lit_ms(self, from_ms: int, to_ms: int) -> int:
         """Return the time with power between two instants."""
-        dark = sum(max(0, min(to_ms, end) - max(from_ms, start)) for start, end in self._darks)
+        first = max(bisect_right(self._darks, (from_ms, 0)) - 1, 0)
+        dark = 0
+        for start, end in islice(self._darks, first, None):
+            if start >= to_ms:
+                break
+            dark += max(0, min(to_ms, end) - max(from_ms, start))
         return to_ms - from_ms - dark
 
     def set(self, forward_wh: int | None, reverse_wh: int | None) -> None:
