@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Protocol
 
 import serial
-from mpremote.transport import TransportError, TransportExecError
+from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
 from wattline.errors import RunError, WattlineError
@@ -17,6 +17,8 @@ WATCHDOG_S = 9.0
 _TOUCH_BAUD_BPS = 1200
 _LOOK_S = 0.2
 _SHOW_UP_S = 5.0
+# Verifying a signature takes the chip a second, and an emulated one on a busy host a minute.
+_ANSWER_S = 120.0
 
 
 class Executor(Protocol):
@@ -141,15 +143,16 @@ class BoardSession:
         """Run `code`, return its output; the board's own exception becomes a `RunError`."""
         assert self._transport is not None
         try:
-            return self._transport.exec(code).decode()
-        except TransportExecError as error:
-            last = error.error_output.strip().splitlines()[-1]
-            raise RunError(f"the module refused: {last}") from error
+            output, trace = self._transport.exec_raw(code, timeout=_ANSWER_S)
+            text, complaint = output.decode(), trace.decode().strip()
         except (TransportError, OSError, UnicodeDecodeError) as error:
             raise RunError(
                 f"{self._port} went away in the middle ({error}); run the same command again, it "
                 "goes on where it stopped"
             ) from error
+        if complaint:
+            raise RunError(f"the module refused: {complaint.splitlines()[-1]}")
+        return text
 
 
 def _can_open(port: str) -> bool:
