@@ -51,14 +51,23 @@ def test_every_layout_round_trips():
         assert frame_type in p.NAMES
         for _ in range(50):
             values = []
-            for _, bits in layout:
+            for name, bits in layout:
                 seed = (seed * 1103515245 + 12345) & 0x3FFFFFFF
-                values.append(seed << 10 >> 8 & ((1 << bits) - 1))
+                values.append(0 if name == "zero" else seed << 10 >> 8 & ((1 << bits) - 1))
             payload = _packed(p.pack_into, frame_type, values)
             got_type, fields = p.unpack(payload)
             assert got_type == frame_type
             assert [fields[name] for name, _ in layout] == values
             assert len(p.read(fields)) >= len(fields)
+
+
+def test_bits_that_must_be_zero_are_checked():
+    payload = _packed(p.pack_tou, 0, (0, 0), 1, 0)
+    payload[7] |= 1
+    assert _raises(PayloadError, p.unpack, payload)
+    payload = _packed(p.pack_voltage, 950, 0, 1050, 1439, 1000, 7, 2000)
+    payload[7] |= 2
+    assert _raises(PayloadError, p.unpack, payload)
 
 
 def test_values_come_back_within_a_step():

@@ -344,7 +344,9 @@ def _split(word, layout, shift):
 
 
 def unpack(payload):
-    """Return ``(frame_type, fields)`` of 8 bytes; raise PayloadError for an unknown type.
+    """Return ``(frame_type, fields)`` of 8 bytes.
+
+    Raises PayloadError for an unknown type, and for bits set that must be zero.
 
     `fields` maps the layout's names to integers.
     """
@@ -355,7 +357,10 @@ def unpack(payload):
     layout = LAYOUTS.get(frame_type)
     if layout is None:
         raise PayloadError
-    return frame_type, _split(word, layout, 60)
+    fields = _split(word, layout, 60)
+    if fields.get("zero"):
+        raise PayloadError
+    return frame_type, fields
 
 
 def rotating_kind(hour_slot):
