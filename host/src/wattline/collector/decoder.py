@@ -5,6 +5,7 @@ What may be accepted, and how often noise passes, is stated in docs/phy.md, "Fal
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -27,15 +28,17 @@ from wattline.collector.symbols import (
 # List sizes to try in turn.
 QUICK = (8, 32)
 SEARCH = (8, 32, 128)
-THOROUGH = (8, 32, 128, 1024)
+THOROUGH = (4, 32, 128, 1024)
 # A frame is accepted when it is this likely to be the right one.
-MIN_CONFIDENCE = 0.999
+MIN_CONFIDENCE = 0.99
 # Share of random payloads with a legal header: 4 bits of type, 3 of a selector below 2.
 _LEGAL = sum(
     (0.25 if "selector" in (name for name, _ in fields) else 1.0) / 16
     for frame_type, fields in layout.LAYOUTS.items()
     if frame_type != layout.JOIN
 )
+# A JOIN's type and its unassigned bits.
+_LEGAL_JOIN = 2.0**-28
 # Below this energy over noise per symbol (-3.6 dB Eb/N0) nothing can be decoded; with a
 # forecast of the payload this (-5.9 dB).
 _MIN_SNR = 0.10
@@ -133,7 +136,7 @@ def decode(
     least = _MIN_SNR if forecast is None else _MIN_SNR_FORECAST
     if power <= (1 + least) * noise or power == 0.0:
         return None
-    masks = {frame_crc(eid, bytes(8)): eid for eid in eids}
+    masks = {_mask(eid): eid for eid in eids}
     allowed = np.sort(np.array(list(masks), np.int64))
     prior = np.zeros(INFO_BITS, np.float32)
     if forecast is not None:
@@ -161,6 +164,12 @@ def decode(
             lean = _FEEDBACK * said[CODE_PLACES]
             told[DATA_SLOTS] = np.clip(lean, -_FEEDBACK_LIMIT, _FEEDBACK_LIMIT)
     return None
+
+
+@lru_cache(maxsize=20_000)
+def _mask(eid: int) -> int:
+    """Return what an identity does to the check of an empty payload."""
+    return frame_crc(eid, bytes(8))
 
 
 _spaces: dict[int, pac.Workspace] = {}
@@ -230,7 +239,7 @@ def _best(
     p, eid, fields = legal[0]
     # All other words that would have passed, against this one: those not in the list share
     # what is left of the probability.
-    share = (len(allowed) + 1) * 2.0**-16 * _LEGAL
+    share = (len(allowed) * _LEGAL + _LEGAL_JOIN) * 2.0**-16
     wrong = share * np.exp(np.float64(others + metrics[p]))
     wrong += sum(np.exp(np.float64(metrics[p] - metrics[q])) for q, _, _ in legal[1:])
     return words[p].copy(), eid, fields, float(1 / (1 + wrong))
