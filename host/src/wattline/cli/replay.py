@@ -50,7 +50,8 @@ def run(
     from wattline.replay.why import explain
 
     console = Console()
-    done = replay(file, with_trace=why is not None)
+    with Console(stderr=True).status(f"Replaying {file.name} ..."):
+        done = replay(file, with_trace=why is not None)
     if plot is not None:
         from wattline.replay.plot import plot as draw
 
