@@ -11,12 +11,16 @@ include("$(MPY_DIR)/extmod/asyncio")
 module("rp2.py", base_path="$(PORT_DIR)/modules")
 
 
+# Descriptions of tables for a PC; the chip never imports them.
+FOR_A_PC = {"decimals.py", "fields.py", "schema.py"}
+
+
 def freeze_folder(base, folder):
     """Freeze every module of `folder` under its path relative to `base`."""
     for directory, folders, files in os.walk(os.path.join(base, folder)):
         folders[:] = sorted(set(folders) - {"__pycache__", "tests"})
         for file in sorted(files):
-            if file.endswith(".py"):
+            if file.endswith(".py") and file not in FOR_A_PC:
                 path = os.path.relpath(os.path.join(directory, file), base)
                 module(path, base_path=base)
 

@@ -15,7 +15,7 @@ from micropython import const
 
 from endpoint.metering import UnknownFormat
 from endpoint.metering.engine import RECORD_BYTES, SCHEDULES_BYTES
-from endpoint.store import StoreError, Unreadable, inputlog
+from endpoint.store import StoreError, inputlog
 from endpoint.store.inputlog import NO_VOLTAGE, InputLog
 from endpoint.store.layout import INPUT
 
@@ -44,6 +44,8 @@ class Books:
     ----------
     engine : Engine
         Set by the caller before `open`.
+    sequence : int
+        Number of the newest record.
     commit_failures, lost_rows, lost_entries : int
         What the flash did not take; the totals go on in memory.
     """
@@ -60,14 +62,10 @@ class Books:
         self._schedule_record = bytearray(SCHEDULES_BYTES)
         self._serial = None
         self._keyframe_ms = 0
+        self.sequence = 0
         self.commit_failures = 0
         self.lost_rows = 0
         self.lost_entries = 0
-
-    @property
-    def sequence(self):
-        """Number of the newest record."""
-        return self._journal.sequence
 
     def open(self):
         """Go on where the newest record stands.
@@ -83,23 +81,30 @@ class Books:
             The record was written by another version; nothing was changed.
         """
         engine = self.engine
-        length = _load(self._journal, self._record)
+        self._journal.mount()
+        length = self._journal.load(self._record)
         if length:
             version, _, _, log_next = struct.unpack_from(_HEAD, self._record)
             if version != _VERSION or length < self._engine_at:
                 raise UnknownFormat
             self._open_schedules()
             engine.unpack_from(self._engine_record[: length - self._engine_at])
-            self._journal.settle()
+            self._settle()
             self._rings.mount(engine.placement.sequences + [log_next])
             self._log.unpack_from(self._record, _HEAD_BYTES)
         else:
             self._open_schedules()
+            self._settle()
             self._rings.mount([0] * len(self._rings.rings))
         return length > 0
 
+    def _settle(self):
+        self._journal.settle()
+        self._schedules.settle()
+
     def _open_schedules(self):
-        if _load(self._schedules, self._schedule_record):
+        self._schedules.mount()
+        if self._schedules.load(self._schedule_record):
             self.engine.unpack_schedules_from(self._schedule_record)
 
     # -- events ---------------------------------------------------------------------
@@ -228,6 +233,7 @@ class Books:
             # Worn-out flash must not stop the reading: totals are lost only with the power.
             self.commit_failures += 1
             return False
+        self.sequence = self._journal.sequence
         return True
 
     def _keyframe(self, now_ms):
@@ -252,13 +258,3 @@ class Books:
             self._log.put(kind, now_ms, code, data=data, count=len(data))
         except StoreError:
             self.lost_entries += 1
-
-
-def _load(journal, record):
-    """Load the newest record that can be read; the one before it if the newest no longer can."""
-    journal.mount()
-    try:
-        return journal.load(record)
-    except Unreadable:
-        journal.mount()
-        return journal.load(record)

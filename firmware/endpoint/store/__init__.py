@@ -19,7 +19,3 @@ class WornOut(StoreError):
 
 class BadEntry(StoreError):
     """These bytes are no input log, or no unfinished row of one."""
-
-
-class Unreadable(StoreError):
-    """The newest record no longer checks; mount again to fall back to the one before it."""
