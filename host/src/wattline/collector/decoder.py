@@ -28,7 +28,7 @@ from wattline.collector.symbols import (
 # List sizes to try in turn.
 QUICK = (8, 32)
 SEARCH = (8, 32, 128)
-THOROUGH = (4, 32, 128, 1024)
+THOROUGH = (4, 32, 128, 1024, 1024)
 # A frame is accepted when it is this likely to be the right one.
 MIN_CONFIDENCE = 0.99
 # Share of random payloads with a legal header: 4 bits of type, 3 of a selector below 2.
@@ -118,8 +118,8 @@ def decode(
     eids
         Identities that a frame other than a JOIN may have.
     sizes
-        List sizes to try in turn. After the second the noise and the phase's walk are
-        estimated from the frame itself.
+        List sizes to try in turn. The third and fifth attempt estimate noise and the phase's
+        walk from the frame itself.
     forecast
         64 log-likelihood ratios of the payload's bits, positive for 0; None for none.
     min_confidence
@@ -141,15 +141,19 @@ def decode(
     prior = np.zeros(INFO_BITS, np.float32)
     if forecast is not None:
         prior[:64] = forecast
-    variance, walk = max(noise, 0.01 * power), _WALK_RAD
     told = np.zeros(FRAME_SYMBOLS, np.float32)
+    unbiased = np.zeros(FRAME_SYMBOLS, np.float32)
     llrs = np.empty(FRAME_SYMBOLS, np.float32)
     code = np.empty(CODE_BITS, np.float32)
     said = np.empty(CODE_BITS, np.float32)
     for attempt, size in enumerate(sizes):
-        if attempt == 2:
+        # Every other attempt from the third on doubts level and walk and listens to the last list.
+        doubting = attempt >= 2 and attempt % 2 == 0
+        leaning = told if doubting else unbiased
+        variance, walk = max(noise, 0.01 * power), _WALK_RAD
+        if doubting:
             variance, walk = _estimate(y, power, noise, told)
-        _llrs(y, told, power, variance, walk, llrs)
+        _llrs(y, leaning, power, variance, walk, llrs)
         code[CODE_PLACES] = llrs[DATA_SLOTS]
         words, metrics, others = pac.decode(code, size, prior, _workspace(size))
         found = _best(words, metrics, others, masks, allowed)

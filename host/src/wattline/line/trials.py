@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from endpoint.line.frame import encode_into, frame_crc
 from endpoint.line.payload import REGISTER, pack_into
 from endpoint.line.profile import FIELD, FRAME_SYMBOLS
-from wattline.collector.decoder import decode
+from wattline.collector.decoder import THOROUGH, decode
 from wattline.collector.forecast import register_forecast
 from wattline.collector.neighbours import REACH, Neighbours
 from wattline.collector.symbols import scrambler, signs_of
 from wattline.line.drift import MOTIONS, Drift
 
-SIZES = (8, 32, 128, 1024)
 _GAP = 11
 _PARTS = 4
 _FINE = 16
@@ -89,7 +88,7 @@ def variance_of(ebn0_db: float) -> float:
 
 
 def phase_only(
-    kind: str, sizes: tuple[int, ...] = SIZES, history: bool = False
+    kind: str, sizes: tuple[int, ...] = THOROUGH, history: bool = False
 ) -> Callable[[float, int, int], Tally]:
     """Return a trial of single frames whose phase moves from symbol to symbol."""
 
@@ -170,7 +169,7 @@ def near_far(
                 continue
             done += 1
             symbols = rows[:, :, i].sum(axis=1)
-            decoded = decode(symbols, variance, int(channels[i]), [eids[i]], SIZES)
+            decoded = decode(symbols, variance, int(channels[i]), [eids[i]], THOROUGH)
             lost += decoded is None or decoded.payload != payloads[i]
             wrong += decoded is not None and decoded.payload != payloads[i]
         return Tally(tally.frames + done, tally.lost + lost, tally.wrong + wrong)
