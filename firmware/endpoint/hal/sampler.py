@@ -5,9 +5,9 @@ second channel, paced by the converter, stores the result in a ring. The convert
 divider would be simpler, but writing it restarts the interval under way, which is a phase
 slip at every correction; the pacing timer can be changed at any time.
 
-The ring holds 2,048 samples: 0.53 s of a 60 Hz line at 64 per cycle. The processor may be
-busy, or stopped by a flash write, for so long without losing one; `lost` counts what a longer
-absence cost.
+The ring holds 2,048 samples, of which 1,984 may wait: 0.51 s of a 60 Hz line at 64 per cycle,
+0.49 s at 63 Hz. The processor may be busy, or stopped by a flash write, for so long without
+losing one; `lost` counts what a longer absence cost.
 
 Source: RP2040 datasheet 2.5 (pacing timers 2.5.3.1), 4.9 (converter; 2 us per conversion).
 """
