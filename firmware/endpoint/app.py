@@ -128,8 +128,10 @@ class Application:
         start("console", self._console.run, None)
         if self._settings is not None:
             self._compose()
-        start("port", self._make_port(watchdog.restart).run, None)
+        port = self._make_port(watchdog.restart)
+        start("port", port.run, None)
         if self._poll is not None:
+            self._books.may_erase = lambda: not port.is_busy
             start("poll", self._poll.run, self._settings["poll_s"] * 1000 + _POLL_LIMIT_MS)
             start("transmit", self._transmit.run, _TRANSMIT_LIMIT_MS)
             start("supply", self._supply.run, None)

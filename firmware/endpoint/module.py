@@ -13,7 +13,8 @@ from endpoint.hal import files
 from endpoint.keys import KeyRefused, check_keys
 from endpoint.line.command import BAD_ARGUMENT, DONE
 from endpoint.line.profile import PROFILES
-from endpoint.metering import MeteringError, tou
+from endpoint.meter.display import SHOWS_DELIVERED, SHOWS_NET, SHOWS_TOTAL
+from endpoint.metering import MeteringError, gates, tou
 from endpoint.metering.engine import LOGGING
 from endpoint.optical import services
 from endpoint.programming import KEYS as KEYS_TABLE
@@ -25,6 +26,7 @@ SETTINGS_FILE = "/settings.json"
 KEYS_FILE = "/keys.json"
 STAGED_FILE = "/schedule.new"
 LOCK_FILE = "/lock.json"
+DISPLAY_FILE = "/display.json"
 _LOCK_MAX_BYTES = const(64)
 _TEXT_MAX_BYTES = const(1024)
 _LABEL_DIGITS = const(16)
@@ -130,6 +132,10 @@ class Module:
     """
 
     def __init__(self, settings, forms, version, report):
+        self._base, self._own = self._read_display()
+        self._seen = None
+        self._display_bits = 0
+        self.dropped = 0
         self.settings = settings
         self.version = version
         self.rings = []
@@ -141,12 +147,16 @@ class Module:
         self.wants_restart = False
         self._forms = forms
         self._report = report
-        self.interface_bits = 0
 
     @property
     def eid(self):
         """Endpoint identity, 0 while there is none."""
         return self.settings["eid"] if self.settings else 0
+
+    @property
+    def interface_bits(self):
+        """InterfaceBIT as standard table 3 shows it."""
+        return self.bits()
 
     @property
     def is_programmed(self):
@@ -244,10 +254,66 @@ class Module:
 
     def status(self):
         """Return the part of the status that is about the module as a whole."""
-        return {"interface_bits": self.interface_bits}
+        return {
+            "interface_bits": self.bits(),
+            "display_added": len(self._own),
+            "display_dropped": self.dropped,
+        }
+
+    def bits(self):
+        """Return InterfaceBIT as it is now."""
+        bits = self._display_bits
+        if not self.is_logging:
+            bits |= NOT_LOGGING
+        if not self.has_time:
+            bits |= CLOCK_UNKNOWN
+        return bits
 
     def meet(self, reader):
-        """Look at a meter that was just read; see to what it displays."""
+        """Look at a meter that was just read in full, and see to what it displays.
+
+        Items are added behind the meter's own; what was there when the module first wrote is
+        kept in a file before anything is written, so that a cut cannot make the meter's
+        records look like the module's.
+        """
+        shown = reader.display
+        if shown is None or shown is self._seen:
+            return
+        self._seen = shown
+        base = shown.base(self._base, self._own)
+        wanted = self._wanted()
+        _, self.dropped, is_full = (
+            gates.display_plan(base, len(wanted)) if wanted else (0, 0, False)
+        )
+        self._display_bits = DISPLAY_FULL if is_full else 0
+        if not agrees(reader.shows, self.settings["detent"], self.settings["net"]):
+            self._display_bits |= DISPLAY_DIFFERS
+        added = wanted[: shown.room(base)]
+        if shown.items[base:] != added:
+            self._keep_display(base, added)
+            reader.show(base, added)
+
+    def _wanted(self):
+        """Return the items to add: none without the firmware and the date for it (G-1, G-4)."""
+        settings = self.settings
+        bought = settings["bought"]
+        if not gates.can_add_items(self.version) or not bought:
+            return []
+        if not gates.takes_items((bought // 100, bought % 100, 1)):
+            return []
+        return settings["display"]
+
+    def _keep_display(self, base, own):
+        self._base = base
+        self._own = own
+        files.replace(DISPLAY_FILE, json.dumps([base, own]).encode())
+
+    def _read_display(self):
+        try:
+            base, own = json.loads(files.read(DISPLAY_FILE, _TEXT_MAX_BYTES))
+            return int(base), list(own)
+        except (ValueError, TypeError):
+            return 0, []
 
     def _change_keys(self, fields):
         text = files.read(KEYS_FILE, _TEXT_MAX_BYTES)
@@ -265,6 +331,22 @@ class Module:
         files.replace(KEYS_FILE, json.dumps(changed).encode())
         self.rekey(keys)
         return services.OK
+
+
+def agrees(shows, detent, net):
+    """Return whether what a meter displays is what the module counts (D-8).
+
+    Parameters
+    ----------
+    shows : int
+        SHOWS_ bits; 0, when nothing of it is known, agrees with everything.
+    detent, net : bool
+    """
+    if not shows:
+        return True
+    if net:
+        return shows == SHOWS_NET
+    return not shows & (SHOWS_NET | (SHOWS_TOTAL if detent else SHOWS_DELIVERED))
 
 
 def _nothing(*_):
