@@ -41,7 +41,7 @@ from endpoint.update.trial import verdict
 from endpoint.version import FIRMWARE_VERSION, VERSION
 
 _OPTICAL_BAUD_BPS = const(9600)
-_PROGRAM_MESSAGE_BYTES = const(1200)
+_PROGRAM_MESSAGE_BYTES = const(2048)
 _PROGRAM_PACKET_BYTES = const(256)
 _PROGRAM_PACKETS = const(8)
 _DV_PER_V = const(10)
