@@ -7,8 +7,12 @@ import numpy as np
 from numba import njit
 
 STATES = 32
-_REACH = 4
-_JUMP = 0.003
+_REACH = 6
+# Share and size (rad) of the steps of load angle. Half a turn stays out of reach: it would
+# exchange the bits' signs unseen wherever the pilots happen to be weak.
+_JUMP = 0.02
+_JUMP_RAD = 0.4
+_FLOOR = 1e-9
 _COS = np.cos(2 * np.pi * np.arange(STATES) / STATES).astype(np.float32)
 _SIN = np.sin(2 * np.pi * np.arange(STATES) / STATES).astype(np.float32)
 
@@ -25,8 +29,8 @@ def _move(source, out, taps):
     total = np.float32(0.0)
     for k in range(STATES):
         total += out[k]
-    scale = np.float32(1.0 - _JUMP) / total
-    floor = np.float32(_JUMP / STATES)
+    scale = np.float32(1.0) / total
+    floor = np.float32(_FLOOR)
     for k in range(STATES):
         out[k] = out[k] * scale + floor
     return total
@@ -56,8 +60,16 @@ def bit_llrs(received, known, prior, amplitude, noise, walk_rad, llrs):
     step = 2 * np.pi / STATES
     # Never below a fraction of a state's width, so that a slow walk still moves.
     spread = np.sqrt(walk_rad * walk_rad + (0.22 * step) ** 2)
+    total = 0.0
+    wide = 0.0
     for d in range(_REACH + 1):
+        share = 1.0 if d == 0 else 2.0
         taps[d] = np.exp(-0.5 * (d * step / spread) ** 2)
+        total += share * taps[d]
+        wide += share * np.exp(-0.5 * (d * step / _JUMP_RAD) ** 2)
+    for d in range(_REACH + 1):
+        jump = np.exp(-0.5 * (d * step / _JUMP_RAD) ** 2) / wide
+        taps[d] = (1 - _JUMP) * taps[d] / total + _JUMP * jump
     up = np.empty((count, STATES), np.float32)
     down = np.empty((count, STATES), np.float32)
     seen = np.empty((count, STATES), np.float32)
@@ -92,9 +104,6 @@ def bit_llrs(received, known, prior, amplitude, noise, walk_rad, llrs):
             work[k] = state[k] * seen[i, k]
         total = _move(work, state, taps)
         evidence += np.log(total) + top - amplitude * amplitude / noise
-    norm = taps[0]
-    for d in range(1, _REACH + 1):
-        norm += 2 * taps[d]
     state[:] = np.float32(1.0 / STATES)
     for i in range(count - 1, -1, -1):
         plus = np.float32(1e-30)
@@ -106,4 +115,4 @@ def bit_llrs(received, known, prior, amplitude, noise, walk_rad, llrs):
             work[k] = state[k] * seen[i, k]
         llrs[i] = np.log(plus / minus)
         _move(work, state, taps)
-    return evidence - count * np.log(norm)
+    return evidence
