@@ -128,7 +128,12 @@ class Application:
         start("console", self._console.run, None)
         if self._settings is not None:
             self._compose()
-        port = self._make_port(watchdog.restart)
+
+        def restart():
+            slots.leave()  # on purpose: no fault of the application
+            watchdog.restart()
+
+        port = self._make_port(restart)
         start("port", port.run, None)
         if self._poll is not None:
             self._books.may_erase = lambda: not port.is_busy
