@@ -148,3 +148,37 @@ def test_a_session_that_breaks_off_leaves_the_next_one_free(keyed):
     probe.wait_until_base()
     assert probe.open() == services.OK
     assert probe.ask(services.read_request(programming.SETTINGS)) == services.ISC
+
+
+def test_service_window_lends_the_console_and_closes_by_itself(keyed):
+    """R42: mpremote works on this UART while the window is open, and never without it."""
+    uart = keyed.module.uart[PROGRAM_UART]
+    probe = probe_at(keyed)
+    uart.send(b"\x03\x03\x01")
+    keyed.run(0.5)
+    assert keyed.resets == [], "Ctrl-C on the port is nothing without a window"
+    probe.wait_until_base()
+    assert probe.open(ADMIN) == services.OK
+    assert probe.procedure(programming.SERVICE_WINDOW, b"\x00\x05\x06") == (access.DONE, b"")
+    assert probe.close() == services.OK
+    heard = bytearray()
+    uart.on_byte = lambda value, t_ns: heard.append(value)
+    keyed.run(1)
+    uart.send(b"\x03")
+    keyed.run(1)
+    uart.send(b"\x01")
+    keyed.run(0.5)
+    for _ in range(2):
+        heard.clear()
+        uart.send(b"print(6 * 7)\x04")
+        keyed.run(0.5)
+        assert heard.startswith(b"OK42\r\n"), heard
+        uart.send(b"\x04")  # a soft reset, as mpremote begins its work
+        keyed.run(1)
+    assert b"raw REPL" in heard
+    uart.send(b"\x02import machine; machine.reset()\r")
+    keyed.until("read", 15)
+    heard.clear()
+    uart.send(b"\x03\x03\x01")
+    keyed.run(1)
+    assert b"raw REPL" not in heard, "the application's start closes the window"

@@ -8,12 +8,14 @@ the only ones, and no slot is in use.
 import slots
 from machine import WDT
 
+from endpoint.hal import window
 from endpoint.hal.watchdog import TIMEOUT_MS, service_window
 
 
 def start(number):
     """Run an application under the watchdog; return when a person has stopped it."""
     service_window.close()
+    window.take_back()
     # An application that hangs before it has a watchdog of its own ends here.
     WDT(timeout=TIMEOUT_MS)
     try:

@@ -1,7 +1,5 @@
 """A serial port as the optical and programming tasks use it: chunks, never single bytes."""
 
-from os import dupterm
-
 from machine import UART, Pin
 from micropython import const
 
@@ -48,10 +46,6 @@ class SerialPort:
     def is_sent(self):
         """Return whether the last byte has left."""
         return self.uart.txdone()
-
-    def lend_to_console(self, lent):
-        """Let the MicroPython console speak on this port, besides USB, or take it back."""
-        dupterm(self.uart if lent else None)
 
     def wire_us(self, count):
         """Return the time `count` characters take on the wire, in us."""

@@ -4,6 +4,8 @@ import asyncio
 
 from micropython import const
 
+from endpoint.hal import window
+
 # A whole packet and its acknowledgements.
 _CHUNK_BYTES = const(256)
 # Between two looks while a session is open: nothing is on its way, or a packet is.
@@ -96,8 +98,8 @@ class Port:
         self._module.window = None
         port = self._port
         port.set_baud(baud_bps)
-        port.lend_to_console(True)
+        window.lend(port.uart, baud_bps)
         await asyncio.sleep(seconds)
-        port.lend_to_console(False)
+        window.take_back()
         port.set_baud(self._device.baud_bps)
         port.drain(self._buffer)
