@@ -16,6 +16,8 @@ def run(
     image: Path,
     *,
     pty: Path = Path("wattline-module"),
+    programming: Path | None = None,
+    optical: Path | None = None,
     flash: Path | None = None,
     speed: Annotated[str, Parameter(help="Simulated seconds per second, or 'max'.")] = "1",
 ):
@@ -26,38 +28,64 @@ def run(
         wattline emulator run firmware.uf2 --pty /tmp/module --flash module.bin
         mpremote connect /tmp/module repl
 
+    Its two infrared ports can be terminals as well, for any C12.18 client or meter:
+
+        wattline emulator run firmware.uf2 --flash module.bin --programming /tmp/port
+        wattline dump /tmp/port
+
     Parameters
     ----------
     image
         UF2 file, as `wattline image build` makes it.
     pty
         Where to put the link to the terminal.
+    programming
+        Where to put a link to the programming port, if it is wanted.
+    optical
+        Where to put a link to the port that faces the meter, if it is wanted. A terminal cannot
+        be connected to another one: the meter's side is the program that opens this.
     flash
         File with the contents of the flash chip; read at the start if it exists, written at the
         end.
     """
     from wattline.emulator import Module
     from wattline.emulator.pty import console_port, serve
+    from wattline.image import boards
 
     factor = _factor(speed)
     if not image.is_file():
         raise WattlineError(f"{image} is no file: build one with 'make uf2'")
     content = flash.read_bytes() if flash is not None and flash.exists() else None
     module = Module(image, content)
+    # Every board of the family has its ports at the same place.
+    wiring = boards.data(boards.names()[0])
+    ports = []
     try:
-        port = console_port(module, pty)
+        for name, link, make in (
+            ("console", pty, lambda link: console_port(module, link)),
+            ("programming port", programming, module.uart[wiring.PROGRAM_UART].serve_pty),
+            ("optical port", optical, module.uart[wiring.OPTICAL_UART].serve_pty),
+        ):
+            if link is not None:
+                ports.append(_made(link, make))
+                print(f"The module's {name} is {link}.", flush=True)
+        print("Ctrl-C ends it.", flush=True)
+        with suppress(KeyboardInterrupt):
+            serve(module, ports, factor)
+    finally:
+        for port in ports:
+            port.close()
+        if flash is not None and ports:
+            flash.write_bytes(module.flash)
+
+
+def _made(link, make):
+    try:
+        return make(link)
     except OSError as error:
         raise WattlineError(
-            f"{pty} cannot be made ({error.strerror}): choose another path with --pty"
+            f"{link} cannot be made ({error.strerror}): choose another path"
         ) from None
-    print(f"The module's console is {pty}. Ctrl-C ends it.", flush=True)
-    try:
-        with suppress(KeyboardInterrupt):
-            serve(module, [port], factor)
-    finally:
-        port.close()
-        if flash is not None:
-            flash.write_bytes(module.flash)
 
 
 @app.command(name="compile")
