@@ -27,7 +27,7 @@ from endpoint.metering.engine import CRASH, POWER, PROGRAMMED, WATCHDOG, Engine
 from endpoint.module import Module, read_keys, read_lock, read_settings, write_lock
 from endpoint.optical.access import GuardedTables
 from endpoint.optical.device import C1218Device
-from endpoint.programming import BAUD_CODES, ModuleTables, levels, rules
+from endpoint.programming import BAUD_CODES, READERS, ModuleTables, levels, rules
 from endpoint.store import StoreError
 from endpoint.store.journal import Journal
 from endpoint.store.layout import Rings, schedules_journal
@@ -169,6 +169,9 @@ class Application:
     def _make_port(self, restart):
         """Return the programming port; it is there whether or not the module is programmed."""
         module = self._module
+        self._console.tables = GuardedTables(
+            ModuleTables(module), rules(len(module.rings)), open_groups=READERS
+        )
         guard = GuardedTables(
             ModuleTables(module), rules(len(module.rings)), levels(read_keys(unique_id()))
         )

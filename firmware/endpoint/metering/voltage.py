@@ -383,6 +383,10 @@ class Voltage:
         self._held_dv = 0
         self._held_left_ms = 0
 
+    def now_dv(self):
+        """Return the newest voltage that counts, 0.1 V; `NO_DATA` while dark or before one."""
+        return NO_DATA if self._held_ms is None else self._held_dv
+
     def on_sample(self, mono_ms, dv, utc_s):
         """Take what the meter reports; it counts one second later."""
         self.settle(mono_ms)
