@@ -3,30 +3,36 @@
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+from station import meter
 
-def wattline(*arguments):
-    return [str(Path(sys.executable).with_name("wattline")), *arguments]
+from wattline.emulator.pty import serve
+from wattline.image import boards
+
+PROGRAM_UART = boards.data("FASY_0624_0004").PROGRAM_UART
 
 
-def test_R117_a_c1218_client_reads_the_module_over_a_terminal(image, flash_with, tmp_path):
-    flash, port = tmp_path / "module.bin", tmp_path / "port"
-    flash.write_bytes(flash_with())
-    command = wattline(
-        "emulator", "run", str(image), "--pty", str(tmp_path / "console"),
-        "--programming", str(port), "--flash", str(flash),
-    )  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as module:
-        try:
-            assert module.stdout is not None
-            while "Ctrl-C" not in module.stdout.readline():
-                assert module.poll() is None
-            dumped = subprocess.run(
-                wattline("dump", str(port), "--json"), capture_output=True, text=True, timeout=300
-            )
-        finally:
-            module.terminate()
-    assert "FASY0624" in dumped.stdout, dumped.stderr
-    tables = json.loads(dumped.stdout)["tables"]
-    assert any("insufficient" in json.dumps(table) for table in tables)
+def test_R117_a_c1218_client_reads_the_module_over_a_terminal(station, tmp_path):
+    made = station(meter())
+    made.until("read", 15)
+    port = made.module.uart[PROGRAM_UART].serve_pty(tmp_path / "port")
+    finished = threading.Event()
+    server = threading.Thread(target=serve, args=(made.module, [port], 1.0, finished.is_set))
+    server.start()
+    try:
+        dumped = subprocess.run(
+            [str(Path(sys.executable).with_name("wattline")), "dump", tmp_path / "port", "--json"],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    finally:
+        finished.set()
+        server.join()
+        port.close()
+    tables = {table["table"]: table for table in json.loads(dumped.stdout)["tables"]}
+    assert "FASY0624" in json.dumps(tables["ST-1"]["fields"])
+    assert "insufficient" in tables["MT-1"]["remark"]
