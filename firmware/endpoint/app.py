@@ -3,6 +3,8 @@
 import asyncio
 import gc
 from binascii import crc32
+from hashlib import sha256
+from os import urandom
 
 import board
 import build_info
@@ -13,14 +15,22 @@ from micropython import const, kbd_intr
 
 from endpoint.books import Books
 from endpoint.commands import Commands
+from endpoint.contents import Contents
 from endpoint.hal.clock import Monotonic
 from endpoint.hal.flash import journal_device, ring_device
 from endpoint.hal.gate import CarrierGate
 from endpoint.hal.mains import ZeroCrossings
 from endpoint.hal.power_fail import PowerFail
+from endpoint.hal.sampler import LineSampler
 from endpoint.hal.uart import SerialPort
 from endpoint.hal.watchdog import BLOCKED, Watchdog, service_window, take_fault
+from endpoint.line.authority import Authority
+from endpoint.line.detector import TONES_OF
+from endpoint.line.downlink import Downlink
+from endpoint.line.mac import KEY_BYTES
 from endpoint.line.profile import PROFILES
+from endpoint.line.seal import Seal
+from endpoint.linestate import OWNER_BYTES, LineState
 from endpoint.meter.focus import FocusReader
 from endpoint.metering import MeteringError, forms
 from endpoint.metering.engine import CRASH, POWER, PROGRAMMED, WATCHDOG, Engine
@@ -30,8 +40,9 @@ from endpoint.optical.device import C1218Device
 from endpoint.programming import BAUD_CODES, READERS, ModuleTables, levels, rules
 from endpoint.store import StoreError
 from endpoint.store.journal import Journal
-from endpoint.store.layout import Rings, schedules_journal
+from endpoint.store.layout import Rings, schedules_journal, settings_journal
 from endpoint.tasks.console import Console, complain
+from endpoint.tasks.listen import Listen
 from endpoint.tasks.poll import Poll
 from endpoint.tasks.port import Port
 from endpoint.tasks.supervisor import Supervisor
@@ -82,6 +93,7 @@ class Application:
         self._poll = None
         self._supply = None
         self._transmit = None
+        self._listen = None
         self._supervisor = None
 
     def report(self):
@@ -109,6 +121,8 @@ class Application:
         if self._poll is not None:
             fields.update(self._poll.report())
             fields.update(self._transmit.report())
+            if self._listen is not None:
+                fields.update(self._listen.report())
             fields.update(self._module.status())
         return fields
 
@@ -136,9 +150,12 @@ class Application:
         port = self._make_port(restart)
         start("port", port.run, None)
         if self._poll is not None:
-            self._books.may_erase = lambda: not port.is_busy
+            self._books.may_erase = lambda: not (port.is_busy or self._poll.is_talking)
             start("poll", self._poll.run, self._settings["poll_s"] * 1000 + _POLL_LIMIT_MS)
             start("transmit", self._transmit.run, _TRANSMIT_LIMIT_MS)
+            if self._listen is not None:
+                self._listen.is_quiet = self._books.may_erase
+                start("listen", self._listen.run, _TRANSMIT_LIMIT_MS)
             start("supply", self._supply.run, None)
         start("trial", self._prove, None)
         await self._supervisor.run()
@@ -224,7 +241,6 @@ class Application:
         books.restart(self._restart_cause(), self._clock.ms())
         self._books = module.books = books
         module.rings = rings.rings
-        module.commands = Commands(engine, module, FIRMWARE_VERSION)
         port = SerialPort(
             board.OPTICAL_UART, board.OPTICAL_TX_PIN, board.OPTICAL_RX_PIN, _OPTICAL_BAUD_BPS
         )
@@ -235,19 +251,80 @@ class Application:
         say = self._console.say
         self._poll = Poll(reader, port, books, self._clock, settings["poll_s"], module.meet, say)
         self._supply = Supply(PowerFail(board.POWER_FAIL_PIN), books, self._clock, say)
+        self._compose_line(keys, area)
+        module.apply = self._apply
+
+    def _compose_line(self, keys, area):
+        """Build uplink and downlink; without a key and an anchor nobody is listened to."""
+        settings, module, books = self._settings, self._module, self._books
+        profile = PROFILES[settings["profile"]]
+        root, anchor = keys["line_key"], keys["anchor"]
+        authority = None
+        if root or anchor:
+            # Without a key of its own no frame to this endpoint alone can be right.
+            authority = Authority(settings["eid"], root or urandom(KEY_BYTES))
+            if anchor:
+                authority.anchor(anchor)
+        contents = Contents(
+            module,
+            books.engine,
+            module.rings,
+            self._poll,
+            self._clock,
+            profile,
+            board.NOMINAL_DV,
+            lambda: authority.key if root else b"",
+        )
+        seal = None
+        if root and settings["seal"]:
+            seal = Seal(authority, profile.frame_cycles, self._unix_s, settings["encrypt"])
+        module.commands = Commands(books.engine, module, FIRMWARE_VERSION, contents.fits)
+        say = self._console.say
         self._transmit = Transmit(
             settings["eid"],
-            PROFILES[settings["profile"]],
+            profile,
             settings["channel"],
             ZeroCrossings(board.ZERO_CROSSING_PIN),
             CarrierGate(board.CARRIER_GATE_PIN),
             self._clock,
-            FIRMWARE_VERSION,
-            board.NOMINAL_DV,
-            self._poll,
-            engine,
+            contents,
+            say,
+            seal,
+        )
+        if authority is None:
+            return
+        downlink = Downlink(TONES_OF[profile.name], authority)
+        owner = sha256(root + anchor).digest()[:OWNER_BYTES]
+        state = LineState(settings_journal(area), owner, authority, downlink.transfer)
+        state.open()
+        self._listen = Listen(
+            LineSampler(board.LINE_SENSE_PIN),
+            self._transmit.uplink,
+            downlink,
+            state,
+            books,
+            module.commands,
+            contents,
+            self._clock,
+            board.SYSTEM_CLOCK_HZ,
+            bool(root),
             say,
         )
+
+    def _unix_s(self):
+        return self._books.engine.utc_s(self._clock.s()) or None
+
+    def _apply(self, settings):
+        """Put changed settings into force that need no restart."""
+        before = self._settings
+        zone = (settings["offset_min"], settings["daylight"])
+        if zone != (before["offset_min"], before["daylight"]):
+            self._books.engine.configure_site(*zone)
+        uplink = self._transmit.uplink
+        if settings["profile"] == before["profile"]:
+            profile = PROFILES[settings["profile"]]
+            uplink.tune(settings["channel"] or profile.first_channel(settings["eid"]))
+        self._settings = settings
 
     def _restart_cause(self):
         """Return why this start happened, as the engine counts it."""
@@ -259,6 +336,8 @@ class Application:
 
     def stop(self):
         """Leave the pins quiet and the memory to the next program."""
+        if self._listen is not None:
+            self._listen.stop()
         if self._transmit is not None:
             self._transmit.stop()
 

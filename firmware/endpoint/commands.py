@@ -14,6 +14,7 @@ from endpoint.line.command import (
     CRITICAL_PEAK,
     DEMAND_RESET,
     DISPLAY_ITEMS,
+    DOES_NOT_FIT,
     DONE,
     FREEZE,
     IDENTIFY,
@@ -70,6 +71,10 @@ _RESULTS = {
 }
 
 
+def _always(_):
+    return True
+
+
 class Commands:
     """Carries commands out.
 
@@ -82,6 +87,8 @@ class Commands:
         that waits for its activation; `identify()`.
     version : int
         Firmware version, for its gates.
+    fits : callable
+        ``fits(mode)`` tells whether the line can carry what streaming needs.
 
     Attributes
     ----------
@@ -89,10 +96,11 @@ class Commands:
         Since start.
     """
 
-    def __init__(self, engine, module, version):
+    def __init__(self, engine, module, version, fits=_always):
         self._engine = engine
         self._module = module
         self._version = version
+        self._fits = fits
         self.carried_out = 0
         self.refused = 0
         self._run = {
@@ -156,13 +164,16 @@ class Commands:
 
     def _set_zone(self, fields, mono_s):
         offset_min = (fields["quarter_hours"] - _QUARTERS_AT_UTC) * _QUARTER_MIN
-        return self._module.change(
-            {"offset_min": offset_min, "daylight": bool(fields["daylight"])}
-        )
+        daylight = bool(fields["daylight"])
+        # The engine refuses first: what it refuses is not stored.
+        self._engine.configure_site(offset_min, daylight)
+        return self._module.change({"offset_min": offset_min, "daylight": daylight})
 
     def _set_stream(self, fields, mono_s):
         if not gates.can_stream(self._version):
             return NOT_SUPPORTED
+        if not self._fits(fields["mode"]):
+            return DOES_NOT_FIT
         # That collector and head-end can stream was settled before anything was sent (G-2).
         return self._result(
             self._engine.activate_streaming(fields["mode"], fields["extreme"], True, True)

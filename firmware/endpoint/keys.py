@@ -15,7 +15,8 @@ KEYS = {
     "admin_password": (8, 20, "changes keys and opens the service window"),
     "meter_password": (1, 20, "is sent to the meter by the module"),
     "line_key": (16, 16, "seals this endpoint's commands and readings on the line"),
-    "group_key": (16, 16, "seals commands to a group on the line"),
+    # Slot 3 bytes, element 12, seconds of a slot 2: what the line's authority calls an anchor.
+    "anchor": (17, 17, "ties this endpoint to the collector's released keys"),
 }
 
 

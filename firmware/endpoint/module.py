@@ -11,7 +11,7 @@ from micropython import const
 
 from endpoint.hal import files
 from endpoint.keys import KeyRefused, check_keys
-from endpoint.line.command import BAD_ARGUMENT, DONE
+from endpoint.line.command import BAD_ARGUMENT, DONE, SCHEDULE_ACTIVATE
 from endpoint.line.profile import PROFILES
 from endpoint.meter.display import SHOWS_DELIVERED, SHOWS_NET, SHOWS_TOTAL
 from endpoint.metering import MeteringError, gates, tou
@@ -127,8 +127,8 @@ class Module:
         Seconds and baud of a service window that was asked for on the port.
     wants_restart : bool
         Somebody asked for one on the port.
-    identify, rekey : callable
-        Set by the application.
+    identify, rekey, apply : callable
+        Set by the application; `apply` puts changed settings into force.
     """
 
     def __init__(self, settings, forms, version, report):
@@ -142,7 +142,7 @@ class Module:
         self.books = None
         self.commands = None
         self.clock = None
-        self.identify = self.rekey = _nothing
+        self.identify = self.rekey = self.apply = _nothing
         self.window = None
         self.wants_restart = False
         self._forms = forms
@@ -222,7 +222,8 @@ class Module:
         """Carry a command out now; return its result."""
         if self.commands is None:
             return BAD_ARGUMENT
-        return self.books.command(text, self.commands.run, self.clock.ms())
+        staged = self.staged() if text[0] == SCHEDULE_ACTIVATE else b""
+        return self.books.command(text, self.commands.run, self.clock.ms(), staged)
 
     # -- for commands ---------------------------------------------------------------
 
@@ -236,6 +237,7 @@ class Module:
             return BAD_ARGUMENT
         files.replace(SETTINGS_FILE, json.dumps(changed).encode())
         self.settings = changed
+        self.apply(changed)
         return DONE
 
     def stage(self, data):

@@ -24,7 +24,14 @@ _INTEGERS = {
     "bought": (0, 999912, 0),
 }
 _CHOICES = {"interval_min": (15, 5, 30, 60), "demand_min": (15, 5, 30, 60)}
-_SWITCHES = {"detent": True, "net": False, "net_register": False, "daylight": False}
+_SWITCHES = {
+    "detent": True,
+    "net": False,
+    "net_register": False,
+    "daylight": False,
+    "seal": False,  # frames carry a MAC instead of the CRC, once key and cycle count are known
+    "encrypt": False,  # and their content is encrypted
+}
 _NAMES = {"form": None, "profile": "bench"}
 
 # Entries of the meter's ST-32 that the module adds to its display, the most important first.
@@ -93,6 +100,8 @@ def check(fields, forms, profiles):
         raise SettingsError("net needs detent to be true")
     if checked["net_register"] and not checked["detent"]:
         raise SettingsError("net_register needs detent to be true")
+    if checked["encrypt"] and not checked["seal"]:
+        raise SettingsError("encrypt needs seal to be true")
     sub_min = checked["sub_min"]
     if sub_min and checked["demand_min"] % sub_min:
         raise SettingsError("sub_min must divide demand_min")

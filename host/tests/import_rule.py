@@ -34,6 +34,8 @@ RULE = {
     "hal": Allowed(_PURE_MODULES | _CHIP_MODULES, frozenset()),
     "commands": Allowed(_PURE_MODULES, _PURE_ROOMS | _COMMON_FILES),
     "books": Allowed(_PURE_MODULES, _PURE_ROOMS),
+    "contents": Allowed(_PURE_MODULES, _PURE_ROOMS),
+    "linestate": Allowed(_PURE_MODULES, _PURE_ROOMS),
     "readings": Allowed(_PURE_MODULES, _PURE_ROOMS),
     "module": Allowed(
         _PURE_MODULES | _TASK_MODULES,

@@ -82,6 +82,11 @@ class Pace:
         """Return the loop's cycle number of a block of 64 samples, counted since `begin`."""
         return (self._first + block) % CYCLES_FOLD
 
+    def shift(self, cycles):
+        """Follow the loop's cycle count when it is made the bus's own."""
+        self._first = (self._first + cycles) % CYCLES_FOLD
+        self._cycle = (self._cycle + cycles) % CYCLES_FOLD
+
     def steer(self, at_us, taken):
         """Return the divider to use from now on, or 0 when the count has slipped.
 

@@ -54,6 +54,15 @@ class Transfer:
         """Whether the transfer last begun has been handed over."""
         return self.state[0] == _COMPLETE
 
+    @property
+    def used(self):
+        """Bytes of `state` that must be stored: a body that was handed over is not needed."""
+        state = self.state
+        if state[0] == _EMPTY:
+            return 0
+        head = _HEAD + CHECK_BYTES + _MARKS
+        return head if state[0] == _COMPLETE else head + PART_BYTES * self._parts()
+
     def begin(self, source, transfer, kind, length, check):
         """Begin or go on; raise CommandError for a kind or length that cannot be."""
         if not 0 < length <= BODIES.get(kind, 0):
@@ -99,6 +108,20 @@ class Transfer:
             raise CommandError
         state[0] = _COMPLETE
         return bytes((kind,)) + body
+
+    def hand_over(self, is_carried_out):
+        """Note whether the body handed over last has been carried out.
+
+        Until it has, its first part counts as missing: after a cut the sender brings that part
+        again, and the body comes out again.
+        """
+        at = _HEAD + CHECK_BYTES
+        if is_carried_out:
+            self.state[0] = _COMPLETE
+            self.state[at] |= 1
+        else:
+            self.state[0] = _OPEN
+            self.state[at] &= 0xFE
 
     def missing(self):
         """Return the first missing part's number, or None when all are there."""

@@ -102,6 +102,8 @@ class Poll:
         Average between the last two good reads.
     voltage_dv : int
         First voltage of the newest read, 0 if the meter shows none.
+    is_talking : bool
+        Bytes of the meter may arrive: nobody may erase flash.
     """
 
     def __init__(self, reader, port, books, clock, poll_s, learned, say):
@@ -119,6 +121,7 @@ class Poll:
         self.read_ms = None
         self.power_w = 0
         self.voltage_dv = 0
+        self.is_talking = False
 
     async def run(self, beat):
         """Poll for ever."""
@@ -164,7 +167,9 @@ class Poll:
         reader = self._reader
         started_ms = self._clock.ms()
         reader.start(started_ms)
+        self.is_talking = True
         await talk(reader, self._port, self._clock, self._buffer)
+        self.is_talking = False
         now_ms = self._clock.ms()
         self.session_ms = now_ms - started_ms
         if reader.error != errors.OK:

@@ -6,7 +6,7 @@ from micropython import const
 
 from endpoint.hal.clock import TIME_MASK, timer_us
 from endpoint.hal.gate import RING_WORDS
-from endpoint.line.payload import pack_join, pack_register
+from endpoint.line.payload import NAMES
 from endpoint.line.uplink import Uplink
 
 # The ring is filled this far ahead: a pause of the other tasks may take what is left of it at
@@ -21,8 +21,6 @@ _PENDING_US = const(100000)
 _EDGE_US = const(1800000)
 # From deciding on a start to starting: time to fill the ring for the first time.
 _START_US = const(30000)
-# Every sixteenth frame says who is speaking, so that a collector can start at any time.
-_JOIN_EVERY = const(16)
 _STAMP_BYTES = const(256)
 
 
@@ -38,48 +36,29 @@ class Transmit:
     crossings : ZeroCrossings
     gate : CarrierGate
     clock : Monotonic
-    firmware_version : int
-    nominal_dv : int
-        Nominal voltage in 0.1 V.
-    poll : Poll
-        Where the reading comes from.
-    engine : Engine
-        Where the total comes from.
+    contents : Contents
+        What the frames say.
     say : callable
         Told of every frame.
+    seal : callable or None
+        As for `Uplink`.
 
     Attributes
     ----------
+    uplink : Uplink
     restarts : int
         Times the carrier began anew because the ring was not filled in time.
     """
 
-    def __init__(
-        self,
-        eid,
-        profile,
-        channel,
-        crossings,
-        gate,
-        clock,
-        firmware_version,
-        nominal_dv,
-        poll,
-        engine,
-        say,
-    ):
-        self._eid = eid
+    def __init__(self, eid, profile, channel, crossings, gate, clock, contents, say, seal=None):
         self._crossings = crossings
         self._gate = gate
         self._clock = clock
-        self._firmware_version = firmware_version
-        self._nominal_dv = nominal_dv
-        self._poll = poll
-        self._engine = engine
+        self._contents = contents
         self._say = say
         self._stamps = bytearray(_STAMP_BYTES)
-        self._uplink = Uplink(
-            eid, profile, channel or profile.first_channel(eid), self._payload, gate.ring
+        self.uplink = Uplink(
+            eid, profile, channel or profile.first_channel(eid), self._payload, gate.ring, seal
         )
         self.restarts = 0
 
@@ -99,24 +78,26 @@ class Transmit:
 
     def report(self):
         """Return the part of the status that is about the line."""
-        carrier = self._uplink.carrier
+        carrier = self.uplink.carrier
         return {
             "line_locked": self._has_line(),
-            "line_mhz": self._uplink.loop.frequency_mhz,
+            "line_mhz": self.uplink.loop.frequency_mhz,
             "channel": carrier.channel,
             "sending": carrier.sending,
             "symbol": carrier.symbol,
-            "frames": self._uplink.frames,
+            "frames": self.uplink.frames,
             "carrier_restarts": self.restarts,
+            "line_synchronised": self.uplink.synchronised,
+            "line_refused": self._contents.refused,
         }
 
     def _has_line(self):
         # Without edges the loop has no time, so it cannot notice by itself that the line is gone.
-        loop = self._uplink.loop
+        loop = self.uplink.loop
         return loop.locked and (timer_us() - loop.now_us) & TIME_MASK < _EDGE_US
 
     def _begin(self):
-        gate, carrier = self._gate, self._uplink.carrier
+        gate, carrier = self._gate, self.uplink.carrier
         gate.prepare()
         at_us = (timer_us() + _START_US) & TIME_MASK
         carrier.start(at_us)
@@ -124,7 +105,7 @@ class Transmit:
         gate.start(at_us)
 
     def _step(self):
-        uplink, crossings = self._uplink, self._crossings
+        uplink, crossings = self.uplink, self._crossings
         carrier = uplink.carrier
         uplink.loop.feed(self._stamps, crossings.take(self._stamps, crossings.pending()))
         now_us = timer_us()
@@ -139,18 +120,7 @@ class Transmit:
 
     def _payload(self, payload, start_us):
         """Write the next frame's payload; called when a frame may start at `start_us`."""
-        poll = self._poll
-        if poll.read_ms is None or self._uplink.frames % _JOIN_EVERY == 0:
-            pack_join(payload, self._firmware_version, self._eid)
-            self._say("frame", kind="JOIN")
-            return True
         ahead_ms = ((start_us - timer_us()) & TIME_MASK) // 1000
-        age_ms = self._clock.ms() + ahead_ms - poll.read_ms
-        permille = None
-        if poll.voltage_dv:
-            permille = (poll.voltage_dv * 1000 + self._nominal_dv // 2) // self._nominal_dv
-        pack_register(
-            payload, self._engine.total_wh, permille, poll.power_w, (age_ms + 500) // 1000
-        )
-        self._say("frame", kind="REGISTER")
+        frame_type = self._contents.write(payload, self._clock.ms() + ahead_ms)
+        self._say("frame", kind=NAMES[frame_type].upper())
         return True
