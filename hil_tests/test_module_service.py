@@ -135,7 +135,7 @@ def test_wattline_asks_programs_and_asks_again(link):
     before = json.loads(wattline("status", "--port", path, "--json"))
     assert (before["eid"], before["state"], before["meter_state"]) == (EID, "running", "OK")
     assert made.resets == []
-    wattline("program", "--port", path, "--eid", 7, "--form", "3S", "--poll-s", 30, "--no-detent")
+    wattline("program", "--usb", path, "--eid", 7, "--form", "3S", "--poll-s", 30, "--no-detent")
     made.runs.clear()
     assert made.runs.wait(TIMEOUT_S)
     after = json.loads(wattline("status", "--port", path, "--json"))

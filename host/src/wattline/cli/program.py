@@ -1,37 +1,88 @@
-"""wattline program: write settings into a module."""
+"""wattline program: write settings and keys into a module."""
 
 import json
-from typing import Annotated
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any
 
-import cyclopts
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
+from endpoint.line.profile import PROFILES
+from endpoint.settings import SettingsError, check
+from wattline.board.console import read_status
 from wattline.board.find import find_port
-from wattline.board.program import program
+from wattline.board.program import label as read_label
+from wattline.board.role import ROLES
 from wattline.board.session import BoardSession
+from wattline.cli.command import display_items
+from wattline.errors import WattlineError
+from wattline.programmer import advice, passwords, record
+from wattline.programmer.export import volts_of
+from wattline.programmer.roads import PortRoad
+from wattline.programmer.targets import Facts, PortTarget, UsbTarget
 
-app = cyclopts.App(name="program", help="Write settings into a module over USB.")
+app = App(
+    name="program",
+    help="Write settings and keys into a module, over USB or through its programming port.",
+    help_epilogue=(
+        "Example:  wattline program --label                        first password, over USB\n\n"
+        "          wattline program --port /dev/ttyUSB0 --password-file label.txt \\\n\n"
+        "              --eid 305419896 --form 2S --bought 2009-05 --new-keys keys.toml \\\n\n"
+        "              --record work.json --acknowledge\n\n"
+        "          wattline program --poll-s 30                    over USB, one setting"
+    ),
+)
 
 
 @app.default
 def run(
     *,
-    eid: Annotated[int, cyclopts.Parameter(help="Endpoint identity, 1 … 4278190079.")],
-    form: Annotated[str, cyclopts.Parameter(help="Meter form, for example 2S.")],
-    detent: bool = True,
-    net: bool = False,
-    poll_s: int = 60,
-    profile: str = "bench",
-    channel: int = 0,
-    largest_kw: int = 0,
+    eid: int | None = None,
+    form: str | None = None,
+    detent: bool | None = None,
+    net: bool | None = None,
+    poll_s: int | None = None,
+    profile: str | None = None,
+    channel: int | None = None,
+    largest_kw: int | None = None,
+    offset_min: int | None = None,
+    daylight: bool | None = None,
+    interval_min: int | None = None,
+    demand_min: int | None = None,
+    sub_min: int | None = None,
+    clpu_min: int | None = None,
+    clpu_outage_s: int | None = None,
+    lockout_s: int | None = None,
+    net_register: bool | None = None,
+    bought: str | None = None,
+    display: str | None = None,
+    keys: Path | None = None,
+    new_keys: Path | None = None,
+    usb: str | None = None,
     port: str | None = None,
-    as_json: Annotated[bool, cyclopts.Parameter(name="--json")] = False,
+    password_file: str | None = None,
+    echo: Annotated[bool, Parameter(negative=())] = False,
+    record_file: Annotated[Path | None, Parameter(name="--record")] = None,
+    acknowledge: Annotated[bool, Parameter(negative=())] = False,
+    role: str | None = None,
+    role_version: str | None = None,
+    label: Annotated[bool, Parameter(negative=())] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> None:
-    """Check the settings, write them, read them back and restart the module.
+    """Check everything, write it, read it back, restart the module.
+
+    What is not given stays as it is; a module that is programmed for the first time takes the
+    defaults, and needs --eid, --form, --record and --acknowledge.
 
     Parameters
     ----------
+    eid
+        Endpoint identity, 1 … 4278190079.
+    form
+        Meter form, for example 2S.
     detent
         Measure forward energy only; --no-detent adds reverse energy to the reading.
     net
@@ -39,32 +90,203 @@ def run(
     poll_s
         Seconds between two reads of the meter, 10 … 3600.
     profile
-        Line profile; the collector of this version hears bench and bench2.
+        Line profile.
     channel
         Carrier number; 0 derives it from the EID.
     largest_kw
         Largest believable power in kW, for meters with transformer ratios; 0: the form's.
+    offset_min
+        Local standard time minus UTC in minutes.
+    daylight
+        Observe US daylight time.
+    interval_min
+        Length of the load profile's intervals: 5, 15, 30 or 60.
+    demand_min
+        Length of a demand interval: 5, 15, 30 or 60.
+    sub_min
+        Subinterval of rolling demand; 0: block demand.
+    clpu_min
+        Minutes left out of demand after a long outage; 0: none.
+    clpu_outage_s
+        Shortest outage that counts as long.
+    lockout_s
+        Shortest time between two demand resets; 0: none.
+    net_register
+        The meter has one register that runs both ways.
+    bought
+        When the meter was bought, such as 2008-03, or "unknown".
+    display
+        Items the module adds to the meter's display, such as 40,41, or "none".
+    keys
+        TOML or JSON file with the module's passwords and keys, hexadecimal.
+    new_keys
+        Make random ones and write them into this new file, readable for its owner only.
+    usb
+        Serial port of the module on USB; without it and --port the only module is taken.
     port
-        Serial port of the module; without it the only module on USB is taken.
+        Program through the programming port with the probe on this serial device.
+    password_file
+        File with the password of the port, or the module's present keys file, or "prompt";
+        WATTLINE_PASSWORD else. A new module has one password: its label, see --label.
+    echo
+        The probe echoes what is sent.
+    record_file
+        Programming record, a JSON file that grows by one entry.
+    acknowledge
+        The check list for a retrofit has been read and is fulfilled.
+    role
+        Programming system that you speak for, mas or eas; noted in the record.
+    role_version
+        Its version.
+    label
+        Print the first password of the module on USB, and nothing else.
     as_json
-        Print the settings as JSON instead of a table.
+        Print JSON instead of a table.
     """
-    fields = {
-        "eid": eid,
-        "form": form,
-        "detent": detent,
-        "net": net,
-        "poll_s": poll_s,
-        "profile": profile,
-        "channel": channel,
-        "largest_kw": largest_kw,
+    if usb is not None and port is not None:
+        raise WattlineError("give either --usb or --port, not both")
+    if label:
+        _show_label(usb, port, as_json)
+        return
+    given = {
+        name: value
+        for name, value in {
+            "eid": eid,
+            "form": form,
+            "detent": detent,
+            "net": net,
+            "poll_s": poll_s,
+            "profile": profile,
+            "channel": channel,
+            "largest_kw": largest_kw,
+            "offset_min": offset_min,
+            "daylight": daylight,
+            "interval_min": interval_min,
+            "demand_min": demand_min,
+            "sub_min": sub_min,
+            "clpu_min": clpu_min,
+            "clpu_outage_s": clpu_outage_s,
+            "lockout_s": lockout_s,
+            "net_register": net_register,
+            "bought": None if bought is None else advice.bought(bought),
+            "display": None if display is None else display_items(display),
+        }.items()
+        if value is not None
     }
-    with BoardSession(find_port(port)) as session:
-        settings = program(session, fields)
+    _check_role(role, role_version)
+    if keys is not None and new_keys is not None:
+        raise WattlineError("give either --keys or --new-keys, not both")
+    secret_keys = passwords.read_keys(keys) if keys is not None else None
+    if not given and secret_keys is None and new_keys is None:
+        raise WattlineError("nothing to program; name a setting, --keys or --new-keys")
+    if record_file is not None:
+        record.load(record_file)  # refused before anything is written
+    with ExitStack() as stack:
+        target = _open(stack, usb, port, password_file, echo)
+        facts = target.facts()
+        settings = _checked(facts, given)
+        acknowledged = _acknowledged(facts, record_file, acknowledge)
+        warnings = advice.before(settings)
+        warnings += advice.from_status(facts.status, volts_of(facts.board))
+        if new_keys is not None:
+            secret_keys = passwords.make_keys(new_keys)
+        written = target.write(settings, secret_keys)
+    if record_file is not None:
+        entry = {
+            "chip": facts.chip,
+            "board": facts.board,
+            "firmware": facts.firmware,
+            "road": "port" if port is not None else "usb",
+            "role": role,
+            "role_version": role_version,
+            "settings": written,
+            "keys": sorted(secret_keys or {}),  # their names only
+            "verified": True,
+            "acknowledged": acknowledged,
+            "check_list": list(advice.CHECK_LIST) if acknowledged else [],
+            "meter_state": facts.status.get("meter_state"),
+            "warnings": {warning.name: warning.text for warning in warnings},
+        }
+        record.append(record_file, entry)
+    for warning in warnings:
+        print(f"Warning: {warning.text}.", file=sys.stderr)
+    _show(written, sorted(secret_keys or {}), as_json)
+
+
+def _show_label(usb: str | None, port: str | None, as_json: bool) -> None:
+    if port is not None:
+        raise WattlineError("the label is read over USB only; leave --port out")
+    with BoardSession(find_port(usb)) as session:
+        text = read_label(session)
+    print(json.dumps({"label": text}) if as_json else text)
+
+
+def _check_role(role: str | None, version: str | None) -> None:
+    if role is not None and role.lower() not in ROLES:
+        raise WattlineError(f"there is no role {role!r}: choose one of {', '.join(ROLES)}")
+    if version is not None and role is None:
+        raise WattlineError("--role-version says nothing without --role")
+
+
+def _open(
+    stack: ExitStack, usb: str | None, port: str | None, password_file: str | None, echo: bool
+) -> PortTarget | UsbTarget:
+    if port is None:
+        name = find_port(usb)
+        try:
+            status = read_status(name)
+        except WattlineError:
+            status = {}  # at the MicroPython prompt, or its application does not run
+        return UsbTarget(stack.enter_context(BoardSession(name)), status)
+    password = passwords.password(password_file, "admin")
+    if password is None:
+        raise WattlineError(
+            "programming needs a password; give --password-file FILE or prompt, or set "
+            f"{passwords.VARIABLE} (a new module has the digits of its label)"
+        )
+    return PortTarget(stack.enter_context(PortRoad(port, password, echo)))
+
+
+def _checked(facts: Facts, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the complete settings, or say in one sentence why there are none."""
+    for name in ("eid", "form"):
+        if name not in given and name not in facts.settings:
+            raise WattlineError(
+                f"the module has no {name} yet; give --{name}; nothing was written"
+            )
+    try:
+        settings = check({**facts.settings, **given}, facts.forms, PROFILES)
+    except SettingsError as error:
+        raise WattlineError(f"{error}; nothing was written") from None
+    if "display" in given:
+        advice.check_display(settings, facts.firmware)
+    return settings
+
+
+def _acknowledged(facts: Facts, path: Path | None, acknowledge: bool) -> bool:
+    """Make sure that the first programming of a module is acknowledged and recorded (R22)."""
+    if not facts.is_virgin:
+        return acknowledge
+    if path is not None and record.is_acknowledged(record.load(path), facts.chip):
+        return True
+    if acknowledge and path is not None:
+        return True
+    print("Before a module is put into a meter for the first time:", file=sys.stderr)
+    for line in advice.CHECK_LIST:
+        print(f"  [ ] {line}", file=sys.stderr)
+    raise WattlineError(
+        "this module has never been programmed: give --acknowledge when all of this is true, and "
+        "--record FILE for the programming record; nothing was written"
+    )
+
+
+def _show(settings: dict[str, Any], keys: list[str], as_json: bool) -> None:
     if as_json:
         print(json.dumps(settings))
         return
     table = Table("setting", "value", title="Written and verified")
     for name, value in sorted(settings.items()):
         table.add_row(name, str(value))
+    for name in keys:
+        table.add_row(name, "written, never shown")
     Console().print(table)

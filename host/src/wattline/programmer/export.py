@@ -1,0 +1,88 @@
+"""The module's input log as a file that `wattline replay` lives through again."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from endpoint.metering import forms
+from endpoint.programming import SETTINGS, STATUS
+from endpoint.store.layout import INPUT
+from wattline.errors import WattlineError
+from wattline.image import boards
+from wattline.programmer.history import head, is_lost, raw_rows
+from wattline.programmer.roads import Road
+from wattline.replay import log
+
+_VERSION_AT = 14  # of ST-1: after manufacturer, model and hardware
+_DV_PER_V = 10
+
+
+def export(
+    road: Road, path: Path, progress: Callable[[int, int], None] = lambda done, count: None
+) -> dict[str, Any]:
+    """Write the log with the settings that a replay needs; return what the file holds.
+
+    Raises
+    ------
+    WattlineError
+        The file is there already or cannot be written, or the module keeps no log.
+    """
+    if path.exists():
+        raise WattlineError(f"{path} is there already; name a new file")
+    settings = _settings(road)
+    row_bytes = head(road, INPUT).row_bytes
+    read = [
+        (number, row_bytes, row)
+        for number, row in raw_rows(road, INPUT, progress=progress)
+        if not is_lost(row)  # the decoder sees the gap in the numbers
+    ]
+    if not read:
+        raise WattlineError("the module's log has no full row yet; try again in a quarter hour")
+    try:
+        # The log itself carries the schedules, behind each state that a replay can begin with.
+        log.write(path, settings, b"", row_bytes, read)
+    except OSError as error:
+        raise WattlineError(f"{path} cannot be written: {error.strerror}") from None
+    found = log.load(path)
+    return {
+        "file": str(path),
+        "rows": len(read),
+        "bytes": path.stat().st_size,
+        "entries": found.entries,
+        "gaps": found.gaps,
+        "settings": found.settings,
+    }
+
+
+def _settings(road: Road) -> dict[str, Any]:
+    settings = road.text(SETTINGS)
+    if not settings:
+        raise WattlineError("the module is not programmed; it has no log")
+    status = road.text(STATUS)
+    made = {
+        "form": settings["form"],
+        "voltage": volts_of(str(status["board"])),
+        "detent": settings["detent"],
+        "net": settings["net"],
+        "net_register_only": settings["net_register"],
+        "poll_s": settings["poll_s"],
+        "firmware": road.read(1, _VERSION_AT, 1)[0],
+    }
+    if settings["largest_kw"]:
+        # A replay sizes the plausibility limit by a multiplier of the form's own.
+        form = forms.form(made["form"], made["voltage"])
+        made["multiplier"] = max(1, round(settings["largest_kw"] * 1000 / form.cap_w()))
+    return made
+
+
+def volts_of(board: str) -> int:
+    """Return the nominal service voltage of a board."""
+    if board not in boards.names():
+        raise WattlineError(f"the module says it is a {board}, which this program does not know")
+    return boards.data(board).NOMINAL_DV // _DV_PER_V
+
+
+def forms_of(board: str) -> list[str]:
+    """Return the names of the forms that a board serves."""
+    volts_of(board)
+    return forms.names(boards.data(board).PART_NUMBER)
