@@ -119,7 +119,7 @@ def test_E5_ambiguous_turns_are_flagged():
         (REVERSE_AMBIGUOUS, 0, 60 * 86_400),
     ]
     assert bench.read(39_000_100) == 100
-    assert bench.engine.ambiguous_steps == 2
+    assert bench.engine.ambiguous_steps == 1  # one read
 
 
 def test_E6_the_engine_multiplies_nothing():

@@ -130,7 +130,7 @@ def test_M13_coincident_average_is_that_of_the_interval():
 
 def test_P2_a_programming_supply_is_no_service():
     voltage = Voltage(240)
-    feed(voltage, ("10:01:00", 1196), ("10:02:00", 1919))
+    feed(voltage, ("10:01:00", 1196), ("10:02:00", 1440))
     voltage.settle(at("10:03:00"))
     assert voltage.hours.take(HOUR_END) == (NO_DATA, NO_DATA, NO_DATA)
     feed(voltage, ("10:04:00", 1920))

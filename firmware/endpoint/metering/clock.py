@@ -60,6 +60,10 @@ class Clock:
             self._now_l = mono_s + self._base_s
         return self._now_l
 
+    def lit_l(self, mono_s):
+        """Return the lit second of a monotonic second since power is on; may be a past one."""
+        return self._now_l if self.is_dark else mono_s + self._base_s
+
     def life_s(self, at_l):
         """Return life seconds at a lit second."""
         return at_l + self.dark_s

@@ -110,6 +110,7 @@ PROGRAMMED = const(4)
 _READING_LIMIT_WH = const(0xFFFFFFFF)  # all ones is an error, not a value
 _STAMP_MAX = const(0xFFFFFFFF)
 _UTC_MAX_S = const(0xFFFFFFFF)
+_MULTIPLIER_MAX = const(0xFFFF)
 _PERIODS_MIN = (5, 15, 30, 60)
 _DV_PER_V = const(10)
 _OOR_VOLTAGE = const(1)
@@ -124,6 +125,9 @@ _HEAD_1_BYTES = const(92)
 _RECORD_1_BYTES = const(148)
 _HEAD = "<BBHHHI20s20sqqqqqqqIIIIIIIIIBBBBiihBI"
 HEAD_BYTES = struct.calcsize(_HEAD)
+# Behind everything else, so that a record without it can be read.
+_TAIL = "<H"
+_TAIL_BYTES = const(2)
 RECORD_BYTES = (
     HEAD_BYTES
     + 2 * STATE_BYTES
@@ -132,6 +136,7 @@ RECORD_BYTES = (
     + _VOLTAGE_BYTES
     + _PLACEMENT_MAX_BYTES
     + _DEMAND_MAX_BYTES
+    + _TAIL_BYTES
 )
 
 _DETENT = const(0x01)
@@ -149,7 +154,7 @@ class Engine:
     Parameters
     ----------
     cap_w : int
-        Largest believable average power, W; see `forms`.
+        Largest believable average power of the form, W; see `forms` and `configure_cap`.
     detent, net : bool
         What is billed until `configure` says otherwise.
     firmware_version : int
@@ -181,7 +186,8 @@ class Engine:
     serial, old_serial : bytes
         The meter now, and the one before it.
     meter_changes, stale_reads, ambiguous_steps : int
-        Counters; the record keeps 16 bits of each.
+        Counters; the record keeps 16 bits of each. A read is ambiguous once, also when both
+        registers may have made a whole turn.
     events : Events
         What happened; for the caller to take.
     placement : Placement
@@ -192,6 +198,8 @@ class Engine:
     clock : Clock
     state : int
         `LOGGING`, `NOT_LOGGING` or `NOT_STARTED`.
+    multiplier : int
+        Of the meter, as far as it is known; sizes the cap and nothing else.
     streaming, extreme : int
     meter_clock_s : int or None
         The meter's clock minus ours, when both were last known.
@@ -209,8 +217,9 @@ class Engine:
         nominal_dv=2400,
     ):
         check(detent, net, firmware_version, net_register_only)
-        self._cap_w = cap_w
+        self._form_cap_w = self._cap_w = cap_w
         self._turn_gap_s = turn_gap_s(cap_w)
+        self.multiplier = 1
         self._firmware_version = firmware_version
         self._net_register_only = net_register_only
         self._nominal_v = nominal_dv // _DV_PER_V
@@ -241,7 +250,7 @@ class Engine:
         self._origin_wh = [0, 0]
         self.clock = Clock()
         self.outages = Outages()
-        self.voltage = Voltage(self._nominal_v, poll_s)
+        self.voltage = Voltage(self._nominal_v, poll_s, on_fit=self._on_fit)
         self.site = Site(0, False)
         self.tariff = Tariff(self.site)
         self.placement = Placement(
@@ -395,6 +404,26 @@ class Engine:
         self.step_s = step_s
         self.placement.drift_ppm = drift_ppm
 
+    def configure_cap(self, multiplier):
+        """Size the believable power by the ratio that is programmed in the meter (rule E-7).
+
+        Parameters
+        ----------
+        multiplier : int
+            1 to 65,535; the record keeps it. Energy is never multiplied.
+
+        Raises
+        ------
+        BadSetting
+            Nothing has changed.
+        """
+        if not isinstance(multiplier, int) or not 1 <= multiplier <= _MULTIPLIER_MAX:
+            raise BadSetting
+        self.multiplier = multiplier
+        self._cap_w = self._form_cap_w * multiplier
+        self._turn_gap_s = turn_gap_s(self._cap_w)
+        self.placement.limit(self._cap_w)
+
     def configure_site(self, offset_min, has_daylight):
         """Change the wall clock.
 
@@ -403,6 +432,8 @@ class Engine:
         BadZone
         """
         site = Site(offset_min, has_daylight)
+        if (site.offset_min, site.has_daylight) == (self.site.offset_min, self.site.has_daylight):
+            return  # a start says the same again; the state must stay what its record says
         self.site = self.placement.site = site
         self.tariff.move(site)
         self.placement.follow()
@@ -444,6 +475,8 @@ class Engine:
         if not 0 <= stamp <= _STAMP_MAX:
             raise BadReading
         self._wake(mono_s)
+        # What the samples before this read say belongs in front of its energy.
+        self.voltage.settle(mono_s * 1000)
         self.forward_step_wh = self.reverse_step_wh = 0
         self.is_good = False
         if stamp and stamp == self._stamp:
@@ -553,8 +586,7 @@ class Engine:
         self.forward_wh += forward_wh
         self.reverse_wh += reverse_wh
         if self.forward.gap_s > self._turn_gap_s or self.reverse.gap_s > self._turn_gap_s:
-            self._note(self.forward, ACCEPTED, FORWARD_JUMPED, FORWARD_AMBIGUOUS)
-            self._note(self.reverse, ACCEPTED, REVERSE_JUMPED, REVERSE_AMBIGUOUS)
+            self._note_both(ACCEPTED, ACCEPTED)
         credited_wh = forward_wh
         sign = NEGATED if self.net else 0 if self.detent else COUNTED
         if sign == COUNTED:
@@ -574,8 +606,7 @@ class Engine:
 
     def _credit_doubtful(self, forward, reverse, now_l):
         """Credit what can be believed when at least one register cannot."""
-        self._note(self.forward, forward, FORWARD_JUMPED, FORWARD_AMBIGUOUS)
-        self._note(self.reverse, reverse, REVERSE_JUMPED, REVERSE_AMBIGUOUS)
+        self._note_both(forward, reverse)
         before_wh = self.credited_wh
         if self._net_register_only:
             self._credit_one(False, self.forward, forward, now_l)
@@ -632,12 +663,20 @@ class Engine:
             mark |= self._sign()
         self.placement.queue(is_reverse, end_l, wh, mark)
 
+    def _note_both(self, forward, reverse):
+        is_ambiguous = self._note(self.forward, forward, FORWARD_JUMPED, FORWARD_AMBIGUOUS)
+        if self._note(self.reverse, reverse, REVERSE_JUMPED, REVERSE_AMBIGUOUS) or is_ambiguous:
+            self.ambiguous_steps += 1
+
     def _note(self, register, outcome, jumped, ambiguous):
+        """Tell what is special about a step; return whether it may lack whole turns."""
         if outcome == DISCONTINUITY:
             self._event(jumped, register.jumped_from_wh, register.jumped_to_wh)
-        elif register.gap_s > self._turn_gap_s:
-            self.ambiguous_steps += 1
-            self._event(ambiguous, register.step_wh, register.gap_s)
+            return False
+        if register.gap_s <= self._turn_gap_s:
+            return False
+        self._event(ambiguous, register.step_wh, register.gap_s)
+        return True
 
     def _apply_pending(self):
         """Put new settings into force, now that the old ones have had all that was theirs."""
@@ -659,7 +698,10 @@ class Engine:
         if utc_s >= self._day_end_s and utc_s:
             self._end_day(utc_s, mono_ms)
         self.voltage.on_sample(mono_ms, voltage_dv, utc_s)
-        self._limit(_OOR_VOLTAGE, gates.supply_is_fit(voltage_dv, self._nominal_v), mono_s)
+
+    def _on_fit(self, is_fit, mono_ms):
+        """A voltage that counts left the limits at this moment, or is back in them."""
+        self._limit(_OOR_VOLTAGE, is_fit, self.clock.lit_l(mono_ms // 1000))
 
     def _end_day(self, utc_s, mono_ms):
         """Close the voltage's local day."""
@@ -672,14 +714,14 @@ class Engine:
     def on_supply(self, in_limits, mono_s):
         """Take whether frequency, supply and temperature are within the limits."""
         self._wake(mono_s)
-        self._limit(_OOR_SUPPLY, in_limits, mono_s)
+        self._limit(_OOR_SUPPLY, in_limits, self.clock.now_l(mono_s))
 
-    def _limit(self, bit, is_fit, mono_s):
+    def _limit(self, bit, is_fit, at_l):
         before = self._out_of_limits
         self._out_of_limits = before & ~bit if is_fit else before | bit
         if bool(before) != bool(self._out_of_limits):
             kind = RAISE if self._out_of_limits else CLEAR
-            self.placement.node(self.clock.now_l(mono_s), kind, rows.OOR)
+            self.placement.node(at_l, kind, rows.OOR)
             self.placement.place()
 
     def on_test_mode(self, active, mono_s):
@@ -723,8 +765,8 @@ class Engine:
         if clock.is_dark:
             return
         utc_s = clock.utc_s(mono_s)
-        clock.go_dark(mono_s)
         self.voltage.on_dark(mono_ms)
+        clock.go_dark(mono_s)
         now_l = clock.kept_l()
         self.outages.dark(utc_s, clock.uptime_s(now_l))
         self._event(POWER_FAILED, utc_s, now_l)
@@ -914,10 +956,7 @@ class Engine:
         at_l = clock.doubt_l if placement.has_label else placement.at_l
         if clock.doubt == NEVER_SET and not self._is_started:
             return kept_l
-        schedule = self.tariff.schedule_at(clock.doubt_l + clock.offset_s)
-        if not placement.has_label:
-            schedule = schedule or self.tariff.pending
-        fallback = NO_RATE if schedule is None else schedule.fallback
+        fallback = placement.fallback_rate(clock.doubt_l + clock.offset_s)
         before_wh = placement.homeless_wh
         placement.collapse(at_l, fallback)
         self._event(TIMES_UNKNOWN, placement.homeless_wh - before_wh, kept_l - at_l)
@@ -1057,10 +1096,9 @@ class Engine:
                 self._event(SCHEDULE_PLANNED, tariff.active.identity, 0)
                 return reply.DONE
             from_utc_s = utc_s
-        tariff.plan(data, from_utc_s, self._settled_s(utc_s))
-        placement.flush()
-        placement.shadow_wh = [0] * 5
-        placement.follow()
+        settled_s = self._settled_s(utc_s)
+        tariff.plan(data, from_utc_s, settled_s, max(utc_s, settled_s))
+        placement.begin_shadow(self.clock.now_l(mono_s))
         self._event(SCHEDULE_PLANNED, tariff.pending.identity, from_utc_s)
         self._expired = 0
         return reply.DONE
@@ -1071,10 +1109,15 @@ class Engine:
             return self.placement.label_s()
         return utc_s
 
+    def _seen_s(self, mono_s):
+        """Return the instant up to which nothing can be taken back: it has begun."""
+        utc_s = self.clock.utc_s(mono_s)
+        return max(utc_s, self._settled_s(utc_s))
+
     def cancel_schedule(self, mono_s):
         """Forget the pending schedule; return a reply."""
         self._wake(mono_s)
-        if not self.tariff.cancel(self._settled_s(self.clock.utc_s(mono_s))):
+        if not self.tariff.cancel(self._seen_s(mono_s)):
             return reply.NOTHING_TO_DO
         self.placement.follow()
         self._event(SCHEDULE_CANCELLED, 0, 0)
@@ -1097,7 +1140,7 @@ class Engine:
     def cancel_peak(self, start_s, mono_s):
         """Forget a critical-peak event that has not begun; return a reply."""
         self._wake(mono_s)
-        if not self.tariff.cancel_event(start_s, self._settled_s(self.clock.utc_s(mono_s))):
+        if not self.tariff.cancel_event(start_s, self._seen_s(mono_s)):
             return reply.NOTHING_TO_DO
         self.placement.follow()
         self._event(PEAK_CANCELLED, start_s, 0)
@@ -1222,6 +1265,8 @@ class Engine:
         at += _OUTAGES_BYTES
         self.voltage.pack_into(buffer, at)
         end = self.placement.pack_into(buffer, at + _VOLTAGE_BYTES)
+        struct.pack_into(_TAIL, buffer, end, self.multiplier)
+        end += _TAIL_BYTES
         struct.pack_into("<I", buffer, HEAD_BYTES - 4, end)
         return end
 
@@ -1316,6 +1361,7 @@ class Engine:
         self._day_end_s, self._extra_s, self.step_s, self.state, streaming = values[21:26]
         self.streaming, self.extreme = streaming >> 4, streaming & 15
         self._out_of_limits, self._expired = values[26] >> 4, values[26] & 1
+        self.voltage.is_fit = not self._out_of_limits & _OOR_VOLTAGE
         self._read_life_s = values[28] if values[27] else None
         self.meter_clock_s = values[29] if values[31] & 2 else None
         self.configure_site(values[30], bool(values[31] & 1))
@@ -1328,7 +1374,9 @@ class Engine:
         self.outages.unpack_from(buffer, at)
         at += _OUTAGES_BYTES
         self.voltage.unpack_from(buffer, at)
-        self.placement.unpack_from(buffer, at + _VOLTAGE_BYTES)
+        at = self.placement.unpack_from(buffer, at + _VOLTAGE_BYTES)
+        if at + _TAIL_BYTES <= struct.unpack_from("<I", buffer, HEAD_BYTES - 4)[0]:
+            self.configure_cap(struct.unpack_from(_TAIL, buffer, at)[0])
         self.voltage.intervals.length_s = 60 * self.demand.sub_min
         self.placement.go_on()
 

@@ -126,11 +126,16 @@ def supply_is_fit(dv, voltage_v):
 
 
 def is_programming_supply(dv, voltage_v):
-    """Tell whether a 240 V module has too little to work with: it can be programmed, no more.
-
-    What its meter returns then is no reading of a 240 V service.
-    """
+    """Tell whether a 240 V module has too little to work with: it can be programmed, no more."""
     return voltage_v == 240 and dv < _SUPPLY_240_DV[0]
+
+
+def is_bench_supply(dv, voltage_v):
+    """Tell whether a 240 V module hangs on a supply of 120 V: no reading of a 240 V service.
+
+    What lies between that and the limits of the module is a sag, and real.
+    """
+    return voltage_v == 240 and dv <= _SUPPLY_120_DV[1]
 
 
 def frequency_is_fit(chz):

@@ -35,6 +35,7 @@ from endpoint.metering.rows import (
     TIME,
 )
 from endpoint.metering.steps import (
+    ACROSS_HOURS,
     CHANGED,
     COUNTED,
     ESTIMATED,
@@ -60,6 +61,7 @@ SYNC = const(5)  # ... and are aligned again
 RAISE = const(6)  # value: flag that holds from here
 CLEAR = const(7)
 RESET = const(8)  # demand reset
+SHADOW = const(9)  # another pending schedule: its registers begin here
 NODES_MAX = const(24)
 
 UNSURE = const(0x1000)  # flag of the walk only: energy was used here that has another place
@@ -154,6 +156,10 @@ class Placement:
         self.sequences = [0] * RINGS
         self._row = bytearray(40)
         self._rows_left = 0
+
+    def limit(self, cap_w):
+        """Follow another believable power."""
+        self._cap_w = cap_w
 
     def label_s(self):
         """Return the label of the place up to which everything is placed."""
@@ -265,7 +271,61 @@ class Placement:
             if self._vague & bit:
                 self._vague &= ~bit
                 mark |= VAGUE
-        steps.add(end_l, wh, mark, self.forward.start_l, self.demand.sub_min * _S_PER_MIN)
+        steps.add(end_l, wh, mark)
+        if steps.is_over():
+            self._make_room(steps, is_reverse)
+
+    def _make_room(self, steps, is_reverse):
+        """Join two steps; while the time is unknown, rather the oldest ones get the fallback.
+
+        Steps of one demand interval are joined first, then those of one hour since power-up, so
+        that what waits keeps its hour (rule T-8).
+        """
+        grid_l = self._uptime_l()
+        grid_s = self.demand.sub_min * _S_PER_MIN
+        at, cost = steps.cheapest(grid_l, grid_s)
+        while cost >= ACROSS_HOURS and not self.is_dated:
+            rate = self.fallback_rate(self.label_s())
+            for i in range(len(steps.marks)):
+                if not steps.marks[i] & HOMELESS:
+                    self._give_up(steps, i, is_reverse, rate)
+                    break
+            else:
+                break
+            at, cost = steps.cheapest(grid_l, grid_s)
+        steps.join(at)
+
+    def _uptime_l(self):
+        """Return the lit second of power-up while the time is unknown."""
+        for i in range(len(self._nodes_l) - 1, -1, -1):
+            if self._nodes_kind[i] == UPTIME:
+                return self._nodes_l[i] - self._nodes_s[i]
+        return self.forward.start_l
+
+    def fallback_rate(self, label_s):
+        """Return the rate of energy whose time stays unknown.
+
+        Parameters
+        ----------
+        label_s : int
+            The last known time, if there ever was one.
+        """
+        tariff = self._tariff
+        schedule = tariff.schedule_at(label_s) if self.has_label else tariff.active
+        if schedule is None and not self.has_label:
+            schedule = tariff.pending
+        return NO_RATE if schedule is None else schedule.fallback
+
+    def _give_up(self, steps, i, is_reverse, rate):
+        """Give a step to the fallback rate; its interval is still to be found."""
+        value_wh = steps.steps_wh[i]
+        if is_reverse:
+            value_wh = self._signed(value_wh, steps.marks[i])
+        steps.marks[i] |= HOMELESS
+        self.rates_wh[rate] += value_wh
+        self.unplaced_wh -= value_wh
+        self.homeless_wh += value_wh
+        self.estimated_wh += abs(value_wh)
 
     def node(self, at_l, kind, value_s):
         """Append what happened at a lit second."""
@@ -277,7 +337,7 @@ class Placement:
         self._nodes_full_s.append(value_s if kind <= UNSURE_OUTAGE else 0)
 
     def _join_nodes(self):
-        """Make room: the two newest outages become one, else the oldest mark goes."""
+        """Make room: the two newest outages become one, else the oldest mark or reset goes."""
         found = -1
         for i in range(len(self._nodes_l) - 1, -1, -1):
             if self._nodes_kind[i] <= UNSURE_OUTAGE:
@@ -298,6 +358,7 @@ class Placement:
             if self._nodes_kind[i] in (RAISE, CLEAR):
                 self._drop_node(i)
                 return
+        self._drop_node(self._nodes_kind.index(RESET))
 
     def _drop_node(self, i):
         for values in (self._nodes_l, self._nodes_kind, self._nodes_s, self._nodes_full_s):
@@ -354,22 +415,16 @@ class Placement:
             for i in range(len(steps.ends_l)):
                 mark = steps.marks[i] & (SIGNS | CHANGED)
                 if not steps.marks[i] & HOMELESS:
-                    value_wh = steps.steps_wh[i]
-                    if is_reverse:
-                        value_wh = self._signed(value_wh, mark)
-                    self.rates_wh[fallback] += value_wh
-                    self.unplaced_wh -= value_wh
-                    self.homeless_wh += value_wh
-                    self.estimated_wh += abs(value_wh)
+                    self._give_up(steps, i, is_reverse, fallback)
                 sums[mark] = sums.get(mark, 0) + steps.steps_wh[i]
             start_l = min(steps.start_l, to_l)
             self._unsure_wh += sum(steps.steps_wh)
             steps.begin(start_l)
             for mark in sorted(sums):
-                steps.add(to_l, sums[mark], mark | HOMELESS, to_l, 1)
+                steps.add(to_l, sums[mark], mark | HOMELESS)
         for i in range(len(self._nodes_l) - 1, -1, -1):
             kind = self._nodes_kind[i]
-            if kind in (RAISE, CLEAR, RESET):
+            if kind in (RAISE, CLEAR, RESET, SHADOW):
                 self._nodes_l[i] = min(self._nodes_l[i], to_l)
             elif (
                 self._nodes_l[i] > to_l
@@ -390,8 +445,8 @@ class Placement:
             self._piece_l += by_s
 
     def has_boundary_before(self, label_s):
-        """Tell whether a demand interval has ended that is not closed yet."""
-        return not self.is_dated or self.demand.end_s < label_s
+        """Tell whether a demand interval has ended, now or before, that is not closed yet."""
+        return not self.is_dated or self.demand.end_s <= label_s
 
     def place(self):
         """Place what can be placed, at most `ROWS_PER_CALL` rows at once."""
@@ -767,6 +822,16 @@ class Placement:
             self._look_up_rates()
             self._aim()
 
+    def begin_shadow(self, at_l):
+        """Begin the registers of another pending schedule at a lit second."""
+        self.flush()
+        self.shadow_wh = [0] * 5
+        self.follow()
+        if SHADOW in self._nodes_kind:
+            self._drop_node(self._nodes_kind.index(SHADOW))
+        if self.is_started and at_l > self.at_l:
+            self.node(at_l, SHADOW, 0)
+
     def _apply_node(self):
         kind = self._nodes_kind[0]
         self.flush()
@@ -803,6 +868,8 @@ class Placement:
             self._flag(value_s & ~UNSURE)
         elif kind == CLEAR:
             self._sticky &= ~value_s
+        elif kind == SHADOW:
+            self.shadow_wh = [0] * 5
         else:
             self._on_reset()
             self.demand.reset()

@@ -20,13 +20,19 @@ ESTIMATED = const(16)  # it has been counted as divided between rates
 VAGUE = const(32)  # part of it may lie before the gap at its beginning
 SIGNS = const(3)
 
-CAPACITY = const(20)
+# What joining two neighbours costs beyond their length.
+ACROSS_GRID = const(1 << 27)
+ACROSS_HOURS = const(1 << 28)
+_ACROSS_MARKS = const(1 << 29)
+_S_PER_H = const(3600)
+
+CAPACITY = const(28)  # hours of an unknown time: a day and what came before it
 
 _HEAD = "<IB"
 _HEAD_BYTES = const(5)
 _STEP = "<IqB"
 _STEP_BYTES = const(13)
-STATE_MAX_BYTES = const(265)
+STATE_MAX_BYTES = const(369)
 
 
 class Steps:
@@ -56,40 +62,55 @@ class Steps:
         """Return the lit second up to which the register is known."""
         return self.ends_l[-1] if self.ends_l else self.start_l
 
-    def add(self, end_l, wh, mark, grid_l, grid_s):
-        """Append a step; when there is no room, two neighbours become one.
-
-        Parameters
-        ----------
-        end_l, wh, mark : int
-        grid_l, grid_s : int
-            Neighbours that do not lie across a line of this grid are joined first: nothing is
-            lost to the intervals that it stands for.
-        """
+    def add(self, end_l, wh, mark):
+        """Append a step."""
         self.ends_l.append(end_l)
         self.steps_wh.append(wh)
         self.marks.append(mark)
-        if len(self.ends_l) > CAPACITY:
-            self._join(grid_l, grid_s)
 
-    def _join(self, grid_l, grid_s):
+    def is_over(self):
+        """Tell whether two neighbours have to become one."""
+        return len(self.ends_l) > CAPACITY
+
+    def cheapest(self, grid_l, grid_s):
+        """Find the two neighbours whose joining loses least.
+
+        Parameters
+        ----------
+        grid_l, grid_s : int
+            Neighbours that do not lie across a line of this grid come first, as nothing is lost
+            to the intervals that it stands for; then those within an hour of it.
+
+        Returns
+        -------
+        tuple of (int, int)
+            Place of the first of them, and the cost: `ACROSS_HOURS` or more when both are spread
+            wider than an hour.
+        """
         best = -1
         least = 0
         start_l = self.start_l
         for i in range(len(self.ends_l) - 1):
             end_l = self.ends_l[i + 1]
             cost = end_l - start_l
-            if (start_l - grid_l) // grid_s != (end_l - 1 - grid_l) // grid_s:
-                cost += 1 << 28
+            if self.marks[i] & self.marks[i + 1] & HOMELESS:
+                cost = 0
+            elif (start_l - grid_l) // grid_s != (end_l - 1 - grid_l) // grid_s:
+                is_one_hour = (start_l - grid_l) // _S_PER_H == (end_l - 1 - grid_l) // _S_PER_H
+                cost += ACROSS_GRID if is_one_hour else ACROSS_HOURS
             if (self.marks[i] ^ self.marks[i + 1]) & (SIGNS | HOMELESS):
-                cost += 1 << 29
+                cost += _ACROSS_MARKS
             if best < 0 or cost < least:
                 best, least = i, cost
             start_l = self.ends_l[i]
-        self.steps_wh[best + 1] += self.steps_wh[best]
-        self.marks[best + 1] |= self.marks[best]
+        return best, least
+
+    def join(self, at):
+        """Let two neighbours be one step."""
+        self.steps_wh[at + 1] += self.steps_wh[at]
+        self.marks[at + 1] |= self.marks[at]
         for values in (self.ends_l, self.steps_wh, self.marks):
-            values.pop(best)
+            values.pop(at)
 
     def part(self, at_l, to_l):
         """Return the Wh of the oldest step between two lit seconds of it: cumulative floor."""

@@ -483,7 +483,7 @@ class Tariff:
         self.active = Schedule(data)
         self._forget()
 
-    def plan(self, data, from_s, settled_s, now_s=None):
+    def plan(self, data, from_s, settled_s, now_s):
         """Let a schedule take over at `from_s`; one that waited for its own time is replaced.
 
         Parameters
@@ -493,8 +493,8 @@ class Tariff:
             UTC second.
         settled_s : int
             Everything up to this instant has its rate already.
-        now_s : int, optional
-            As `settled_s` where it is left out.
+        now_s : int
+            A schedule that has begun by now is not replaced.
 
         Raises
         ------
@@ -504,7 +504,7 @@ class Tariff:
         schedule = Schedule(data)
         if from_s < settled_s:
             raise TooLate
-        if self._is_begun(settled_s if now_s is None else now_s):
+        if self._is_begun(now_s):
             if not self._is_begun(settled_s):
                 raise NotSettled
             self.active = self.pending
@@ -552,9 +552,9 @@ class Tariff:
         self.events = kept
         self._forget()
 
-    def cancel_event(self, start_s, settled_s):
+    def cancel_event(self, start_s, now_s):
         """Forget the event that begins at `start_s`, unless it has begun; tell whether it did."""
-        if start_s <= settled_s:
+        if start_s <= now_s:
             return False
         kept = [event for event in self.events if event[0] != start_s]
         found = len(kept) < len(self.events)

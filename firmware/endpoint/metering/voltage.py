@@ -15,7 +15,7 @@ from array import array
 
 from micropython import const
 
-from endpoint.metering.gates import is_programming_supply
+from endpoint.metering.gates import is_bench_supply, supply_is_fit
 
 NO_DATA = const(0xFFFF)
 
@@ -355,6 +355,9 @@ class Voltage:
         A sample speaks for the time until the next one, for two poll periods at most.
     interval_s : int
         Demand interval, for the coincident average.
+    on_fit : callable, optional
+        `on_fit(is_fit, mono_ms)` is told when samples that count leave the limits of the module
+        or are back in them.
 
     Attributes
     ----------
@@ -363,10 +366,14 @@ class Voltage:
     outside_a_ms, outside_b_ms : int
         Of the day so far; the time outside B is part of the time outside A.
     excursions : Excursions
+    is_fit : bool
+        The newest sample that counts was within the limits of the module.
     """
 
-    def __init__(self, nominal_v, poll_s=60, interval_s=900):
+    def __init__(self, nominal_v, poll_s=60, interval_s=900, on_fit=None):
         self.nominal_v = nominal_v
+        self.is_fit = True
+        self._on_fit = on_fit
         self._hold_ms = 2000 * poll_s
         self.hours = Periods(_HOUR_S, _HOURS_WAITING)
         self.intervals = Periods(interval_s, _INTERVALS_WAITING)
@@ -420,7 +427,12 @@ class Voltage:
             self._samples_dv[i] = self._samples_dv[i + 1]
             self._utcs_s[i] = self._utcs_s[i + 1]
         self._hold(mono_ms)
-        if is_programming_supply(dv, self.nominal_v):
+        is_fit = supply_is_fit(dv, self.nominal_v)
+        if is_fit != self.is_fit:
+            self.is_fit = is_fit
+            if self._on_fit:
+                self._on_fit(is_fit, mono_ms)
+        if is_bench_supply(dv, self.nominal_v):
             self._held_ms = None
             self.excursions.end()
             return

@@ -31,6 +31,10 @@ MAGIC = b"WATTLOG1"
 # The engine's record of schedules as a note, behind a keyframe: a keyframe does not carry it, and
 # the one of the export is that of the log's end.
 NOTE_SCHEDULES = 1
+# The module was given other settings between two starts: the keyframe that follows says what holds.
+NOTE_SETTINGS = 2
+# The meter told its multiplier: 16 bits. A keyframe carries it, too.
+NOTE_MULTIPLIER = 3
 _MAX_BYTES = 16 << 20
 _SETTINGS = {
     "form": "2S",
@@ -140,7 +144,7 @@ def live_through(found: Log, with_trace: bool = False) -> Runner:
     """Run the engine over a log; counts keyframes and gaps in it."""
     settings = found.settings
     try:
-        cap_w = form(settings["form"], settings["voltage"]).cap_w(settings["multiplier"])
+        cap_w = form(settings["form"], settings["voltage"]).cap_w()
         construction = {
             "cap_w": cap_w,
             "detent": settings["detent"],
@@ -150,7 +154,9 @@ def live_through(found: Log, with_trace: bool = False) -> Runner:
             "poll_s": settings["poll_s"],
             "nominal_dv": settings["voltage"] * 10,
         }
-        return _Player(found, Runner(construction, 0, with_trace=with_trace)).play()
+        runner = Runner(construction, 0, with_trace=with_trace)
+        runner.settle([("configure_cap", (settings["multiplier"],))])
+        return _Player(found, runner).play()
     except MeteringError as error:
         raise LogError(f"The engine refuses the log: {type(error).__name__}.") from None
 
@@ -187,6 +193,10 @@ class _Player:
             runner.go_on_from_itself(0, a, b, c)
         elif kind == inputlog.NOTE and a == NOTE_SCHEDULES:
             runner.engine.unpack_schedules_from(entry.data)
+        elif kind == inputlog.NOTE and a == NOTE_SETTINGS:
+            self._is_keyed = False
+        elif kind == inputlog.NOTE and a == NOTE_MULTIPLIER:
+            runner.engine.configure_cap(struct.unpack("<H", entry.data)[0])
         elif kind == inputlog.SERIAL:
             self._serial = entry.data
         elif kind == inputlog.READ:

@@ -228,6 +228,9 @@ class Runner:
     def _test_mode(self, at_ms: int, values: dict[str, Any]) -> None:
         self.engine.on_test_mode(values["active"], self.mono_ms(at_ms) // 1000)
 
+    def _multiplier(self, at_ms: int, values: dict[str, Any]) -> None:
+        self.engine.configure_cap(values["multiplier"])
+
     def _meter_clock(self, at_ms: int, values: dict[str, Any]) -> None:
         self.engine.on_meter_clock(values["utc_s"], self.mono_ms(at_ms) // 1000)
 

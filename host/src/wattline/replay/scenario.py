@@ -130,7 +130,7 @@ class _Reader:
         start_ms = self.times.read(start, top, "start")
         self.times.start_ms = self.start_ms = start_ms
         engine, methods, settings = self._settings(top.sub("settings"))
-        self._meter(top.sub("meter"), engine)
+        self._meter(top.sub("meter"), engine, methods)
         clock_drift = self._clock(top.sub("clock"))
         self._schedules()
         self._world()
@@ -235,7 +235,7 @@ class _Reader:
             if item in ("total", "delivered", "net") and item != billed:
                 self.warnings.append(f"the display shows {item}, but {billed} energy is billed")
 
-    def _meter(self, table: Table, engine: dict[str, Any]) -> None:
+    def _meter(self, table: Table, engine: dict[str, Any], methods: list) -> None:
         name = table.text("form", "2S")
         voltage = table.integer("voltage", None)
         if voltage is None:
@@ -248,9 +248,8 @@ class _Reader:
                 f"form {name} at {voltage} V in [meter]: {error.__doc__}"
             ) from None
         largest_kw = table.number("largest_kw")
-        engine["cap_w"] = (
-            self.form.cap_w(multiplier) if largest_kw is None else round(largest_kw * 1000)
-        )
+        engine["cap_w"] = self.form.cap_w() if largest_kw is None else round(largest_kw * 1000)
+        methods.append(("configure_cap", (multiplier,)))
         engine["net_register_only"] = table.flag("net_register_only", False)
         engine["nominal_dv"] = voltage * 10
         self.serial = table.text("serial", "10000001")
@@ -412,7 +411,10 @@ class _Reader:
             "reverse_wh": table.integer("reverse_wh", None, 0),
             "clock_offset_s": table.integer("clock_offset_s", None),
         }
+        multiplier = table.integer("multiplier", None, 1)
         table.done()
+        if multiplier is not None:
+            self._put(at_ms, WORLD, "multiplier", multiplier=multiplier)
         self._put(at_ms, WORLD, "meter_event", place=table.place, **values)
 
     def _voltage(self, table: Table) -> None:
@@ -484,7 +486,9 @@ class _Reader:
             table.done()
             self._polls(from_ms, to_ms, every_s)
         if loads and not polls and not any(item.kind == "read" for item in self.inputs):
-            self._polls(self.start_ms, end_ms or self._last_ms(loads), self.poll_s)
+            last_ms = end_ms or self._last_ms(loads)
+            self._polls(self.start_ms, last_ms - 1, self.poll_s)
+            self._polls(last_ms, last_ms, self.poll_s)
         self._answer()
 
     def _last_ms(self, loads: list) -> int:
