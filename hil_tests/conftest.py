@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +19,19 @@ from wattline.image.build import build_image
 BOARD = "FASY_0624_0004"
 EID = 0x00C0FFEE
 
+# What a shell starts in the background is deaf to Ctrl-C, and so is what that starts in turn.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session")
-def built():
-    """The image of the 240 V board, built once; at once when nothing has changed."""
-    return build_image(BOARD, quiet=True)
+def built(tmp_path_factory):
+    """The image of the 240 V board, built once; at once when nothing has changed.
+
+    It is a copy: whoever builds again while the tests run does not change what they test.
+    """
+    image = build_image(BOARD, quiet=True)
+    copy = shutil.copy(image.uf2, tmp_path_factory.mktemp("image"))
+    return replace(image, uf2=Path(copy))
 
 
 @pytest.fixture(scope="session")

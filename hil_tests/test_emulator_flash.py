@@ -127,8 +127,8 @@ def test_cut_within_a_program_leaves_a_part_of_the_page(module, fraction):
 
 def test_cut_within_an_erase_leaves_some_bits_erased(module):
     module.exec(RAW + "area.ioctl(6, last); area.writeblocks(last, bytes(4096))")
-    module.cut_at_operation(1, 0.25)
-    module.start("area.ioctl(6, last)")
+    module.cut_at_operation(1, 0.25, "erase")
+    module.start("area.writeblocks(last, bytes(256), 0); area.ioctl(6, last)")
     module.run_for_ns(100_000_000)
     sector = module.flash[-4096:]
     raised = sum(byte.bit_count() for byte in sector) / (8 * 4096)

@@ -1,13 +1,11 @@
 """Start-up: a blank flash, a foreign one, and everything that may be wrong with what it holds."""
 
-import json
-import struct
-from binascii import crc32
-
 import pytest
+from areas import Area
 from conftest import BOARD
 from station import NS_PER_S, Station, carrier, meter
 
+from endpoint.store.journal import RECORD_MAX_BYTES, Journal
 from wattline.image import boards
 
 WIRING = boards.data(BOARD)
@@ -15,10 +13,6 @@ FLASH_BYTES = 2 * 1024 * 1024
 STORAGE_AT = FLASH_BYTES - WIRING.STORAGE_BYTES
 FILES_AT = STORAGE_AT + WIRING.FILES_AT
 BOOT_S = 0.6
-PAGE_BYTES = 256
-# Header of a journal page up to its CRC, and its mark; docs/journal.md.
-PAGE_HEADER, PAGE_MARK = "<IIHBBI", 0x314A4C57
-ENGINE_FORMAT = 1
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +32,16 @@ def told(blank):
     return blank.status()
 
 
-def journal_page(record):
-    """Return one page of the journal that holds `record`, as the store writes it."""
-    page = bytearray(b"\xff" * PAGE_BYTES)
-    struct.pack_into(PAGE_HEADER, page, 0, PAGE_MARK, 1, len(record), 0, 255, 0)
-    page[16 : 16 + len(record)] = record
-    struct.pack_into("<I", page, 12, crc32(page))
-    return bytes(page)
+def with_version(flash, step):
+    """Return a flash whose newest record is written once more, its version changed by `step`."""
+    flash = bytearray(flash)
+    journal = Journal(Area(flash, STORAGE_AT + WIRING.JOURNAL_AT, WIRING.JOURNAL_BYTES))
+    record = bytearray(RECORD_MAX_BYTES)
+    assert journal.mount()
+    length = journal.load(record)
+    record[0] += step
+    journal.commit(record, length)
+    return bytes(flash)
 
 
 def put(flash, at, content):
@@ -141,9 +138,17 @@ def test_bad_settings_are_one_sentence_and_no_crash(spoiled, text, state):
     assert len(spoiled.meter.reads) == reads
 
 
-def test_journal_of_another_version_is_named_and_untouched(image, flash_with):
-    record = bytes([ENGINE_FORMAT + 1]) + bytes(147)
-    flash = put(flash_with(), STORAGE_AT, journal_page(record))
+@pytest.fixture(scope="module")
+def known(station):
+    """The flash of a module that has read its meter, and what it said of that."""
+    made = station(meter())
+    event = made.until("read", 5)
+    made.module.power_cut()
+    return made.module.flash, event
+
+
+def test_journal_of_another_version_is_named_and_untouched(image, known):
+    flash = with_version(known[0], 1)
     made = Station(BOARD, image, flash, meter(), mains_on=True)
     made.run(BOOT_S)
     status = made.status()
@@ -155,13 +160,13 @@ def test_journal_of_another_version_is_named_and_untouched(image, flash_with):
     assert storage(made.module.flash) == storage(flash)
 
 
-def test_journal_page_of_the_tests_is_that_of_the_store(image, flash_with):
+def test_journal_written_by_the_tests_is_taken_up(image, known):
     """Proves that the test above shows a journal, not rubbish that anybody would skip."""
-    flash = put(flash_with(), STORAGE_AT, journal_page(bytes([ENGINE_FORMAT]) + bytes(147)))
-    made = Station(BOARD, image, flash, meter())
+    flash, before = known
+    another = meter(serial="SIM0000000000043", forward_wh=3_000)
+    made = Station(BOARD, image, with_version(flash, 0), another)
     event = made.until("read", 5)
-    assert event["total_wh"] == event["forward_wh"]
-    status = made.status()
-    assert status["state"] == "running"
-    assert status["commits"] == 2
-    assert json.dumps(status)
+    assert event["commits"] > before["commits"] + 1
+    # A module without a record would begin at this meter's register.
+    assert event["forward_wh"] < before["total_wh"] == event["total_wh"]
+    assert made.status()["state"] == "running"

@@ -15,18 +15,21 @@ from time import sleep_ms
 from endpoint.hal.clock import Monotonic
 from endpoint.hal.gate import CarrierGate
 from endpoint.hal.mains import ZeroCrossings
+from endpoint.line.payload import pack_join
 from endpoint.line.profile import BENCH
 from endpoint.tasks.transmit import Transmit
-class Poll:
-    read_ms = None
+class Contents:
+    def write(self, into, starts_ms):
+        pack_join(into, 18, {eid})
+        return into[0] >> 4
 transmit = Transmit({eid}, BENCH, {channel}, ZeroCrossings(14), CarrierGate(15), Monotonic(),
-                    18, 2400, Poll, None, lambda *a, **k: None)
+                    Contents(), lambda *a, **k: None)
 transmit._crossings.start()
 transmit._begin()
 for _ in range({steps}):
     transmit._step()
     sleep_ms(132)
-print(transmit.restarts, transmit._uplink.carrier.sending)
+print(transmit.restarts, transmit.uplink.carrier.sending)
 """
 
 

@@ -11,8 +11,6 @@ from wattline.line.scene import RATE_SPS, Gate, Scene
 
 CHANNEL = BENCH.first_channel(EID)
 FRAME_S = BENCH.frame_cycles / MAINS_HZ
-# 512 words of the ring, none longer than 60 ms of silence or one period of the carrier.
-RING_S = 512 * BENCH.cycles_per_symbol / (MAINS_HZ * CHANNEL)
 # Longest hold-over of the loop, and what is already in the ring.
 HOLD_OVER_S = 110 / MAINS_HZ + 0.5
 
@@ -100,14 +98,3 @@ def test_R105_without_crossings_the_pin_stays_silent(station):
     made.run(6)
     assert pulses(made.edges)
     assert carrier(made.edges) == []
-
-
-def test_R105_pin_falls_silent_when_python_no_longer_feeds_it(line):
-    """A task that blocks: nothing stops the ring, it must run out into silence by itself."""
-    line.module.console.write(b"\x03")
-    line.run(0.05)
-    blocked_ns = line.module.now_ns
-    line.edges.clear()
-    line.run(RING_S + 1)
-    assert carrier(line.edges) == []
-    assert line.module.now_ns > blocked_ns

@@ -35,9 +35,19 @@ def probe_at(station):
     return Probe(station.module, station.module.uart[PROGRAM_UART])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def keyed(station):
-    """A running module that has passwords."""
+    """A running module that has passwords; whoever uses it leaves them and ends its session."""
+    return running(station)
+
+
+@pytest.fixture
+def own(station):
+    """Such a module for one test alone."""
+    return running(station)
+
+
+def running(station):
     made = station(meter(), passwords=PASSWORDS)
     made.until("read", 15)
     return made
@@ -72,10 +82,12 @@ def test_R7_anyone_may_read_who_the_module_is_and_nothing_else(keyed):
     for table in (programming.STATUS, programming.SETTINGS, programming.READINGS):
         assert probe.ask(services.read_request(table)) == services.ISC
     assert probe.ask(services.read_request(programming.KEYS)) == services.ISC
+    assert probe.close() == services.OK
 
 
 def test_unauthenticated_commands_change_nothing(keyed):
     probe = probe_at(keyed)
+    resets = len(keyed.resets)
     assert probe.open(READ) == services.OK
     before = probe.read(programming.SETTINGS)
     assert probe.ask(services.write_request(programming.SETTINGS, b'{"detent": false}')) == (
@@ -84,7 +96,8 @@ def test_unauthenticated_commands_change_nothing(keyed):
     assert probe.command(command.SET_DETENT, (0,)) == (access.NO_RIGHT, None)
     assert probe.procedure(programming.RESTART) == (access.NO_RIGHT, b"")
     assert probe.read(programming.SETTINGS) == before
-    assert keyed.resets == []
+    assert len(keyed.resets) == resets
+    assert probe.close() == services.OK
 
 
 def test_R21_a_multiplier_is_refused_and_nothing_is_stored(keyed):
@@ -94,6 +107,7 @@ def test_R21_a_multiplier_is_refused_and_nothing_is_stored(keyed):
     for bad in (b'{"ct": 40}', b'{"detent": false, "multiplier": 2}', b"{", b"\xff\xfe"):
         assert probe.ask(services.write_request(programming.SETTINGS, bad)) == services.ONP, bad
     assert json.loads(probe.read(programming.SETTINGS)) == json.loads(before)
+    assert probe.close() == services.OK
 
 
 def test_R77_net_and_detent_hold_each_other(keyed):
@@ -103,6 +117,7 @@ def test_R77_net_and_detent_hold_each_other(keyed):
     assert probe.command(command.SET_DETENT, (0,)) == (access.CONFLICT, command.NEEDS_DETENT)
     settings = json.loads(probe.read(programming.SETTINGS))
     assert (settings["detent"], settings["net"]) == (True, True)
+    assert probe.close() == services.OK
 
 
 def test_lock_out_survives_a_reset_and_ends_by_itself(keyed):
@@ -120,10 +135,11 @@ def test_lock_out_survives_a_reset_and_ends_by_itself(keyed):
     keyed.run(61)
     assert probe.open() == services.OK
     assert probe.ask(good) == services.OK
+    assert probe.close() == services.OK
 
 
-def test_keys_need_the_admin_and_are_never_read(keyed):
-    probe = probe_at(keyed)
+def test_keys_need_the_admin_and_are_never_read(own):
+    probe = probe_at(own)
     new = texts({"write_password": "ANOTHER-ONE"})
     assert probe.open(WRITE) == services.OK
     assert probe.ask(services.write_request(programming.KEYS, new)) == services.ISC
@@ -148,37 +164,38 @@ def test_a_session_that_breaks_off_leaves_the_next_one_free(keyed):
     probe.wait_until_base()
     assert probe.open() == services.OK
     assert probe.ask(services.read_request(programming.SETTINGS)) == services.ISC
+    assert probe.close() == services.OK
 
 
-def test_service_window_lends_the_console_and_closes_by_itself(keyed):
+def test_service_window_lends_the_console_and_closes_by_itself(own):
     """R42: mpremote works on this UART while the window is open, and never without it."""
-    uart = keyed.module.uart[PROGRAM_UART]
-    probe = probe_at(keyed)
+    uart = own.module.uart[PROGRAM_UART]
+    probe = probe_at(own)
     uart.send(b"\x03\x03\x01")
-    keyed.run(0.5)
-    assert keyed.resets == [], "Ctrl-C on the port is nothing without a window"
+    own.run(0.5)
+    assert own.resets == [], "Ctrl-C on the port is nothing without a window"
     probe.wait_until_base()
     assert probe.open(ADMIN) == services.OK
     assert probe.procedure(programming.SERVICE_WINDOW, b"\x00\x05\x06") == (access.DONE, b"")
     assert probe.close() == services.OK
     heard = bytearray()
     uart.on_byte = lambda value, t_ns: heard.append(value)
-    keyed.run(1)
+    own.run(1)
     uart.send(b"\x03")
-    keyed.run(1)
+    own.run(1)
     uart.send(b"\x01")
-    keyed.run(0.5)
+    own.run(0.5)
     for _ in range(2):
         heard.clear()
         uart.send(b"print(6 * 7)\x04")
-        keyed.run(0.5)
+        own.run(0.5)
         assert heard.startswith(b"OK42\r\n"), heard
         uart.send(b"\x04")  # a soft reset, as mpremote begins its work
-        keyed.run(1)
+        own.run(1)
     assert b"raw REPL" in heard
     uart.send(b"\x02import machine; machine.reset()\r")
-    keyed.until("read", 15)
+    own.until("read", 15)
     heard.clear()
     uart.send(b"\x03\x03\x01")
-    keyed.run(1)
+    own.run(1)
     assert b"raw REPL" not in heard, "the application's start closes the window"

@@ -13,6 +13,7 @@ import sys
 import threading
 
 import pytest
+from areas import Area
 from conftest import BOARD
 from station import NS_PER_S, Station, meter
 
@@ -66,32 +67,12 @@ def release(tmp_path_factory, key):
     return made
 
 
-class Area:
-    """A part of a flash content as the block device that the module's code expects."""
-
-    def __init__(self, content, at, count):
-        self.view = memoryview(content)[STORAGE_AT + at : STORAGE_AT + at + count]
-
-    def readblocks(self, block, buffer, offset=0):
-        at = block * BLOCK_BYTES + offset
-        buffer[:] = self.view[at : at + len(buffer)]
-
-    def writeblocks(self, block, buffer, offset):
-        at = block * BLOCK_BYTES + offset
-        self.view[at : at + len(buffer)] = buffer
-
-    def ioctl(self, operation, block):
-        if operation == 6:
-            self.view[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES] = b"\xff" * BLOCK_BYTES
-        return {4: len(self.view) // BLOCK_BYTES, 5: BLOCK_BYTES}.get(operation, 0)
-
-
 class Memory:
     """What start-up remembers, read from and written to a flash content on the host."""
 
     def __init__(self, flash):
         self.flash = bytearray(flash)
-        self.journal = Journal(Area(self.flash, LAYOUT.START_AT, LAYOUT.START_BYTES))
+        self.journal = Journal(Area(self.flash, STORAGE_AT + LAYOUT.START_AT, LAYOUT.START_BYTES))
         self.record = Record()
         data = bytearray(RECORD_BYTES)
         if self.journal.mount():
@@ -104,7 +85,7 @@ class Memory:
     def install(self, release, key, *, confirmed=False, needs_meter=True):
         """Put a release into the free slot, on trial or as if it had passed."""
         self.record.keys = [key.public]
-        slots = [Area(self.flash, at, LAYOUT.SLOT_BYTES) for at in LAYOUT.SLOTS_AT]
+        slots = [Area(self.flash, STORAGE_AT + at, LAYOUT.SLOT_BYTES) for at in LAYOUT.SLOTS_AT]
         views = [slot.view for slot in slots]
         installer = Installer(self.record, self.commit, slots, views, BOARD, ABI)
         number = installer.begin(release.header)

@@ -209,7 +209,7 @@ class Module:
         """How many programs and erases the flash chip has begun."""
         return self._chip.ssi.operations
 
-    def cut_at_operation(self, n, fraction):
+    def cut_at_operation(self, n, fraction, kind=None):
         """Cut the power within the `n`-th flash operation from now (1 is the next).
 
         Parameters
@@ -217,14 +217,18 @@ class Module:
         n : int
         fraction : float
             How much of the operation is over when the power goes, from 0 to 1.
+        kind : str, optional
+            Count only operations of this kind, ``program`` or ``erase``.
         """
-        self._cut = (self.flash_operations + n, fraction)
+        self._cut = (n, fraction, kind)
 
     def _flash_operation_begun(self, operation):
-        if self._cut and self._cut[0] == operation.number:
-            lasts_ns = operation.end_ns - operation.start_ns
-            self.schedule(operation.start_ns + int(self._cut[1] * lasts_ns), self.power_cut)
-            self._cut = None
+        if self._cut and self._cut[2] in (None, operation.kind):
+            left, fraction, kind = self._cut
+            self._cut = (left - 1, fraction, kind) if left > 1 else None
+            if self._cut is None:
+                lasts_ns = operation.end_ns - operation.start_ns
+                self.schedule(operation.start_ns + int(fraction * lasts_ns), self.power_cut)
         if self.on_flash_operation:
             self.on_flash_operation(operation)
 
