@@ -34,6 +34,7 @@ class Options:
     cuts: int
     poll_s: int
     board: str
+    downlink: bool = False
 
     @classmethod
     def checked(
@@ -49,6 +50,7 @@ class Options:
         cuts: int = 0,
         poll_s: int = 60,
         board: str = "FASY_0624_0004",
+        downlink: bool = False,
     ) -> "Options":
         """Return the options, or raise `WattlineError` naming the one that is wrong.
 
@@ -73,6 +75,7 @@ class Options:
             cuts=cuts,
             poll_s=poll_s,
             board=board,
+            downlink=downlink,
         )
 
     def to_json(self) -> dict[str, Any]:

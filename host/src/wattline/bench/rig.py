@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endpoint.line.profile import BENCH
+from wattline.bench.headend import HeadEnd
 from wattline.bench.options import Options, volts
 from wattline.board.program import program
 from wattline.collector.receiver import Receiver
@@ -34,6 +35,9 @@ _FIRST_BOOT_NS = 2 * NS_PER_S
 _SERIAL = "SIM0000000000042"
 _START_FORWARD_WH = 12_345_678
 _START_REVERSE_WH = 234_567
+_FIRST_ADC_PIN = 26
+# Three and a half minutes before an hour, so that a short run sees one end.
+START_UNIX_S = 1_780_325_790
 
 
 class Rig:
@@ -80,6 +84,10 @@ class Rig:
         module.console.on_data = self._console_data
         module.console.on_connect = self._watch
         self.receiver = Receiver(RATE_SPS, self.profile)
+        self.headend: HeadEnd | None = None
+        if options.downlink:
+            self.headend = HeadEnd(mains, self.profile, self.eid, START_UNIX_S, options.seed)
+            module.adc(wiring.LINE_SENSE_PIN - _FIRST_ADC_PIN).source = self.headend.code
         self.current: NDArray[np.float32] = np.zeros(0, np.float32)
         self._text = b""
         self._events: list[dict[str, Any]] = []
@@ -115,6 +123,9 @@ class Rig:
                 "profile": self.profile.name,
             },
         )
+        if self.headend is not None:
+            text = json.dumps(self.headend.secrets())
+            self.module.exec(f"with open('/keys.json', 'w') as file: file.write({text!r})")
         self.module.console.on_data = console
         self.module.reset()
         return identity
@@ -135,6 +146,8 @@ class Rig:
         return forward_wh if self._options.detent else forward_wh + reverse_wh
 
     def _listen(self, dt_ns: int) -> list[Frame]:
+        if self.headend is not None:
+            self.headend.place(self.now_s)
         self.module.run_for_ns(dt_ns)
         voltage, self.current = self._scene.block(self.module.now_ns)
         return self.receiver.feed(voltage, self.current)
