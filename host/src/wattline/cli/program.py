@@ -57,6 +57,8 @@ def run(
     clpu_outage_s: int | None = None,
     lockout_s: int | None = None,
     net_register: bool | None = None,
+    seal: bool | None = None,
+    encrypt: bool | None = None,
     bought: str | None = None,
     display: str | None = None,
     keys: Path | None = None,
@@ -113,6 +115,10 @@ def run(
         Shortest time between two demand resets; 0: none.
     net_register
         The meter has one register that runs both ways.
+    seal
+        Frames on the line carry a MAC; needs the line key.
+    encrypt
+        Frames on the line are encrypted besides; needs seal.
     bought
         When the meter was bought, such as 2008-03, or "unknown".
     display
@@ -168,6 +174,8 @@ def run(
             "clpu_outage_s": clpu_outage_s,
             "lockout_s": lockout_s,
             "net_register": net_register,
+            "seal": seal,
+            "encrypt": encrypt,
             "bought": None if bought is None else advice.bought(bought),
             "display": None if display is None else display_items(display),
         }.items()

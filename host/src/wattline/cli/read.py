@@ -160,6 +160,7 @@ class Progress:
         self._last_s = time.monotonic()
 
     def __call__(self, done: int, count: int) -> None:
+        """Say it if it is time to."""
         now_s = time.monotonic()
         if now_s - self._last_s >= _PROGRESS_S:
             self._last_s = now_s

@@ -147,7 +147,7 @@ def stage_schedule(road: PortRoad, packed: bytes) -> None:
         raise WattlineError("this password may not load schedules; give the write password")
     if error:
         raise WattlineError("the module refuses the schedule; nothing was changed")
-    if road.read(STAGED, 0, len(packed)) != packed:
+    if road.whole(STAGED) != packed:
         raise RunError("the schedule does not read back as written; load it again")
 
 
@@ -162,7 +162,7 @@ def schedule_identity(packed: bytes) -> int:
 def schedules(road: PortRoad) -> dict[str, int]:
     """Return the identities of the schedule in force and of the staged one, 0 for none."""
     return {
-        name: schedule_identity(road.read(table, 0, tou.SCHEDULE_MAX_BYTES))
+        name: schedule_identity(road.whole(table))
         for name, table in (("in_force", SCHEDULE), ("staged", STAGED))
     }
 

@@ -1,5 +1,6 @@
-"""Where passwords and keys come from: a file, the environment, or a prompt; never the command
-line, which other users of the computer can see.
+"""Where passwords and keys come from: a file, the environment, or a prompt.
+
+Never from the command line, which other users of the computer can see.
 """
 
 import getpass

@@ -25,7 +25,7 @@ PROCEDURE_TABLE = 7
 RESPONSE_TABLE = 8
 _PORT_PART_BYTES = 960
 _USB_PART_BYTES = 512
-_TEXT_MAX_BYTES = 16_384  # far beyond any text of a module
+_TABLE_MAX_BYTES = 16_384  # far beyond any table of a module that is read whole
 _ANSWER_S = 8.0  # a board that has just been reset needs a few seconds
 _MAX_LINES, _MAX_LINE_BYTES = 40, 8192
 
@@ -36,13 +36,17 @@ class Road(Protocol):
     part_bytes: int
 
     def read(self, table: int, offset: int, count: int) -> bytes:
-        """Return `count` bytes of a table, fewer where it ends.
+        """Return at most `count` bytes of a table: fewer where it ends, none behind its end.
 
         Raises
         ------
         NotShown
             The module does not show this table.
         """
+        ...
+
+    def whole(self, table: int) -> bytes:
+        """Return all of a table that is no ring."""
         ...
 
     def text(self, table: int) -> Any:
@@ -81,9 +85,9 @@ def _parsed(table: int, data: bytes) -> Any:
         ) from None
 
 
-def _whole(road: Road, table: int) -> bytes:
+def _pieces(road: Road, table: int) -> bytes:
     data = b""
-    while len(data) < _TEXT_MAX_BYTES:
+    while len(data) < _TABLE_MAX_BYTES:
         part = road.read(table, len(data), road.part_bytes)
         if not part:
             break
@@ -133,7 +137,7 @@ class PortRoad:
             self._port.close()
 
     def read(self, table: int, offset: int, count: int) -> bytes:
-        """Return part of a table, fewer bytes where it ends."""
+        """Return part of a table."""
         while count:
             error = self._session.patient(services.read_offset_request(table, offset, count))
             if error == services.OK:
@@ -149,12 +153,14 @@ class PortRoad:
         client = self._session.client
         return bytes(client.message[client.data_at : client.data_at + client.data_count])
 
+    def whole(self, table: int) -> bytes:
+        """Return all of a table."""
+        error = self._session.patient(services.read_request(table))
+        return self._data() if error == services.OK else _pieces(self, table)
+
     def text(self, table: int) -> Any:
         """Return what a table that holds JSON says."""
-        error = self._session.patient(services.read_request(table))
-        if error == services.OK:
-            return _parsed(table, self._data())
-        return _parsed(table, _whole(self, table))
+        return _parsed(table, self.whole(table))
 
     def write(self, table: int, data: bytes) -> int:
         """Write a whole table; return OK or the reply code that refuses it.
@@ -189,7 +195,7 @@ class PortRoad:
         error = self.write(PROCEDURE_TABLE, head + parameters)
         if error:
             raise Refused("The module refuses the procedure", error)
-        data = self.read(RESPONSE_TABLE, 0, 64)
+        data = self.whole(RESPONSE_TABLE)
         if data[:3] != head or len(data) < 4:
             raise RunError("the module answered another procedure; run the command again")
         return data[3], data[4:]
@@ -271,7 +277,7 @@ class UsbRoad:
         )
 
     def read(self, table: int, offset: int, count: int) -> bytes:
-        """Return part of a table, fewer bytes where it ends."""
+        """Return part of a table."""
         found = self._ask(
             f"table {table} {offset} {min(count, self.part_bytes)}",
             lambda line: (line.get("table"), line.get("offset")) == (table, offset),
@@ -280,6 +286,10 @@ class UsbRoad:
             raise _not_shown(table, -found["bytes"])
         return bytes.fromhex(found["hex"])
 
+    def whole(self, table: int) -> bytes:
+        """Return all of a table."""
+        return _pieces(self, table)
+
     def text(self, table: int) -> Any:
         """Return what a table that holds JSON says."""
-        return _parsed(table, _whole(self, table))
+        return _parsed(table, self.whole(table))

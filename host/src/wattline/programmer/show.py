@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 _LEFT = ("what", "ends", "flags", "at", "event", "start", "time", "reset", "day", "lowest at")
+# Times that a narrow terminal must not break.
+_WHOLE = ("ends", "at", "start", "reset", "day")
 _LETTERS = "ABCD"
 
 
@@ -15,7 +17,8 @@ def _table(title: str, *columns: str) -> Table:
         box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, title=title, title_justify="left"
     )
     for column in columns:
-        table.add_column(column, justify="left" if column in _LEFT else "right")
+        left = column in _LEFT
+        table.add_column(column, justify="left" if left else "right", no_wrap=column in _WHOLE)
     return table
 
 
