@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
 from station import meter
 
 from wattline.emulator.pty import serve
@@ -14,6 +15,7 @@ from wattline.image import boards
 PROGRAM_UART = boards.data("FASY_0624_0004").PROGRAM_UART
 
 
+@pytest.mark.soak  # the client's patience is real: a busy machine may be too slow for it
 def test_R117_a_c1218_client_reads_the_module_over_a_terminal(station, tmp_path):
     # The terminal and its client live in the host's time: nothing else shall be due meanwhile.
     made = station(meter(), poll_s=900)
