@@ -1,4 +1,4 @@
-"""The simulator's tables against two descriptions of the standard that know nothing of it."""
+"""The simulator's tables against the description of the standard, and as a person reads them."""
 
 import functools
 from datetime import date, datetime
@@ -79,18 +79,13 @@ def test_every_table_has_the_size_that_its_dimensions_say(options):
             assert unknown == [], table
 
 
-def test_both_descriptions_read_the_same_registers():
+def test_registers_are_shown_as_the_meter_has_them():
     meter = full(reverse_wh=99_999_000)
-    found = contents(meter)
-    dimensions, decoder = schema.Dimensions(), Decoder()
-    for table, data in found.items():
+    decoder = Decoder()
+    for table, data in contents(meter).items():
         decoder.learn(table, data)
-        if table < MT:
-            dimensions.learn(table, data)
-    total = schema.decode(23, found[23], dimensions)["TOT_DATA_BLOCK"]
-    fields, _ = decoder.fields(23, found[23])
+    fields, _ = decoder.fields(23, decoder.data[23])
     sums = [field.value for field in fields if field.name.startswith("summation")]
-    assert total["SUMMATIONS"] == sums
     assert sums[:2] == list(meter.raw_wh(meter.now_ns))
     assert {field.unit for field in fields if "energy" in field.name} == {"Wh"}
 

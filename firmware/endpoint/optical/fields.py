@@ -1,6 +1,8 @@
 """Kinds of field a C12.19 table is made of: one description decodes, encodes and finds by index.
 
-Each kind has `size`, `read`, `write`; those with parts have `child` and `span` as well. `d` is
+Each kind has `size`, `read`, `write`; those with parts have `child` and `span` as well, and
+show their parts to whoever walks through a table: `Array.of` and `count`, `Record.present`,
+`Chosen.chosen`. `d` is
 the `Dimensions` of the device: formats, byte order, and the tables that say how many.
 
 Plain values: int; text; bytes; a list of members for a set; a dict by name for records and
@@ -109,12 +111,12 @@ class Bits(Kind):
 
     def __init__(self, count, parts):
         super().__init__(count)
-        self._parts = parts
+        self.parts = parts
 
     def _get(self, d, data, at):
         rest = unsigned(data, at, self.size(d), d.most_first)
         value = {}
-        for name, low, width in self._parts:
+        for name, low, width in self.parts:
             part = rest >> low & ((1 << width) - 1)
             value[name] = part
             rest -= part << low
@@ -125,7 +127,7 @@ class Bits(Kind):
     def _put(self, d, value):
         bits = value.get(OTHER, 0)
         known = 1 if OTHER in value else 0
-        for name, low, width in self._parts:
+        for name, low, width in self.parts:
             if name in value:
                 known += 1
                 if not 0 <= value[name] < 1 << width:
@@ -320,20 +322,20 @@ class Chosen(Kind):
     """A field whose kind only the dimensions tell: `choose` is a function of them."""
 
     def __init__(self, choose):
-        self._choose = choose
+        self.chosen = choose
 
     def size(self, d):
         """Return the length in bytes."""
-        return self._choose(d).size(d)
+        return self.chosen(d).size(d)
 
     def _get(self, d, data, at):
-        return self._choose(d)._get(d, data, at)
+        return self.chosen(d)._get(d, data, at)
 
     def _put(self, d, value):
-        return self._choose(d)._put(d, value)
+        return self.chosen(d)._put(d, value)
 
     def _blank(self, d, size):
-        return self._choose(d)._blank(d, size)
+        return self.chosen(d)._blank(d, size)
 
 
 class Array(Kind):
@@ -341,39 +343,43 @@ class Array(Kind):
 
     def __init__(self, count, of):
         super().__init__(count)
-        self._of = of
+        self.of = of
+
+    def count(self, d):
+        """Return how many elements there are."""
+        return _many(self._count, d)
 
     def size(self, d):
         """Return the length in bytes."""
-        return _many(self._count, d) * self._of.size(d)
+        return self.count(d) * self.of.size(d)
 
     def child(self, d, index):
         """Return (offset, kind) of an element."""
-        if index >= _many(self._count, d):
+        if index >= self.count(d):
             raise FormatError
-        return index * self._of.size(d), self._of
+        return index * self.of.size(d), self.of
 
     def span(self, d, index, count):
         """Return the length of `count` elements."""
-        if index + count > _many(self._count, d):
+        if index + count > self.count(d):
             raise FormatError
-        return count * self._of.size(d)
+        return count * self.of.size(d)
 
     def read(self, d, data, at):
         """Return the list of elements."""
-        of = self._of
+        of = self.of
         step = of.size(d)
         if not step:
             return []
-        return [of.read(d, data, at + i * step) for i in range(_many(self._count, d))]
+        return [of.read(d, data, at + i * step) for i in range(self.count(d))]
 
     def write(self, d, value):
         """Return the bytes of a list; what it lacks at its end is written as None."""
-        of = self._of
+        of = self.of
         if not of.size(d):
             return b""
         value = value or []
-        count = _many(self._count, d)
+        count = self.count(d)
         if len(value) > count:
             raise FormatError
         raw = [of.write(d, part) for part in value]
@@ -391,20 +397,21 @@ class Record(Kind):
     def __init__(self, *fields):
         self._fields = fields
 
-    def _present(self, d):
+    def present(self, d):
+        """Yield the fields that are there."""
         for field in self._fields:
             if len(field) == 2 or field[2](d):
                 yield field
 
     def size(self, d):
         """Return the length in bytes."""
-        return sum(field[1].size(d) for field in self._present(d))
+        return sum(field[1].size(d) for field in self.present(d))
 
     def child(self, d, index):
         """Return (offset, kind) of a field."""
         if index < len(self._fields):
             offset = 0
-            for field in self._present(d):
+            for field in self.present(d):
                 if field is self._fields[index]:
                     return offset, field[1]
                 offset += field[1].size(d)
@@ -415,12 +422,12 @@ class Record(Kind):
         if index + count > len(self._fields):
             raise FormatError
         wanted = self._fields[index : index + count]
-        return sum(field[1].size(d) for field in self._present(d) if field in wanted)
+        return sum(field[1].size(d) for field in self.present(d) if field in wanted)
 
     def read(self, d, data, at):
         """Return the values by name."""
         value = {}
-        for field in self._present(d):
+        for field in self.present(d):
             value[field[0]] = field[1].read(d, data, at)
             at += field[1].size(d)
         return value
@@ -430,7 +437,7 @@ class Record(Kind):
         value = value or {}
         raw = []
         known = 0
-        for field in self._present(d):
+        for field in self.present(d):
             if field[0] in value:
                 known += 1
             raw.append(field[1].write(d, value.get(field[0])))

@@ -113,9 +113,23 @@ def needs(number):
     return _table(number)[1]
 
 
+def layout(number, d):
+    """Return a table's `Record`; MissingTable unless all that it needs has been learned."""
+    _, needed, record = _table(number)
+    for other in needed:
+        d[other]
+    return record
+
+
+def bootstrap(data):
+    """Return dimensions that know what the head of ST-0 says about the sets behind it."""
+    d = Dimensions()
+    return _itself(_CONFIG_HEAD.read(d, _long_enough(data, _CONFIG_HEAD.size(d)), 0))
+
+
 def size(number, d):
     """Return a table's length in bytes; of ST-7 and ST-8 the least length."""
-    return _record(number, d).size(d)
+    return layout(number, d).size(d)
 
 
 def decode(number, data, d):
@@ -137,8 +151,8 @@ def decode(number, data, d):
         A table of `needs` has not been learned.
     """
     if number == 0:
-        d = _itself(_CONFIG_HEAD.read(d, _long_enough(data, _CONFIG_HEAD.size(d)), 0))
-    record = _record(number, d)
+        d = bootstrap(data)
+    record = layout(number, d)
     _long_enough(data, record.size(d))
     return record.read(d, data, 0)
 
@@ -153,7 +167,7 @@ def encode(number, values, d):
     """
     if number == 0:
         d = _itself(values)
-    return _record(number, d).write(d, values)
+    return layout(number, d).write(d, values)
 
 
 def place(number, indexes, count, d):
@@ -167,7 +181,7 @@ def place(number, indexes, count, d):
     FormatError
         There are no such elements.
     """
-    kind = _record(number, d)
+    kind = layout(number, d)
     offset = 0
     for index in indexes[:-1]:
         step, kind = kind.child(d, index)
@@ -181,14 +195,6 @@ def _table(number):
     if number not in _TABLES:
         raise FormatError
     return _TABLES[number]
-
-
-def _record(number, d):
-    """Return a table's layout; MissingTable unless all that it needs has been learned."""
-    _, needed, record = _table(number)
-    for other in needed:
-        d[other]
-    return record
 
 
 def _long_enough(data, count):

@@ -175,7 +175,7 @@ class FocusAL(Provider):
         self.diagnostics = Diagnostics()
         second = ni_format if ni_format2 is None else ni_format2
         self.encoder = Encoder(
-            most_first, ni_format, second, tm_format if clock else 0, int_format
+            most_first, ni_format, second, tm_format if clock else 0, int_format, bcd_ids
         )
         self._planned = []
         self._order = itertools.count()
@@ -192,7 +192,7 @@ class FocusAL(Provider):
         )
         self._accounting = bool(demand or tiers or profile_blocks)
         self.sources = Sources(self, self.net_only, kilo, pulse_wh, demand)
-        self.general = General(self, serial if device_id is None else device_id, bcd_ids)
+        self.general = General(self, serial if device_id is None else device_id)
         self.registers = Registers(self, self.net_only, kilo, pulse_wh, demand, tiers)
         self.display = Display(self, display)
         self.security_tables = Security(self, read_password, write_password, master_password)

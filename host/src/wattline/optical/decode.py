@@ -1,24 +1,34 @@
 """C12.19 tables as fields with names, units and values, by the device's own dimension tables.
 
-A `Decoder` learns the dimension tables as it sees them; what they do not describe stays hex.
-Parts of a table decode as well: only fields that are whole are named.
-
-Source: ANSI C12.19, decades 0 to 7.
+What is in a table says `endpoint.optical.schema`; here its fields get words, units and places. A
+`Decoder` learns the dimension tables as it sees them; what they do not describe stays hex. Parts
+of a table decode as well: only fields that are whole are named.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
 
-from endpoint.optical import tables
-from endpoint.optical.formats import NI_BYTES, FormatError, number, unsigned
-from wattline.optical import decades
+from endpoint.optical import schema, tables
+from endpoint.optical.fields import Array, Chosen, Number, Record, Rest
+from endpoint.optical.formats import FormatError
+from wattline.optical import own
 from wattline.optical.names import unit_of
+from wattline.optical.show import UNITS, WHOLE, shown
+from wattline.optical.words import words
 
-_DECIMALS = 6
-_EPOCH = datetime(1970, 1, 1)
 LARGEST_TABLE_BYTES = 1 << 20
-_MOST_STEPS = 1 << 18  # of one walk; dimensions may name more elements than any table holds
+_DIMENSIONS = {needed for number in schema.numbers() for needed in schema.needs(number)}
+# Tables that say what the numbers of another one measure.
+_SELECTIONS = (22, 27)
+# Array of numbers -> table and field that select the source of each.
+_SELECTED = {
+    "SUMMATIONS": (22, "SUMMATION_SELECT"),
+    "DEMANDS": (22, "DEMAND_SELECT"),
+    "COINCIDENTS": (22, "COINCIDENT_SELECT"),
+    "PRESENT_DEMAND": (27, "PRESENT_DEMAND_SELECT"),
+    "PRESENT_VALUE": (27, "PRESENT_VALUE_SELECT"),
+}
+_BY_LETTER = ("TIER_DATA_BLOCK",)
+_OCCURRENCES = ("EVENT_TIME", "DEMAND", "COINCIDENT_VALUES")
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,7 @@ class Field:
     Attributes
     ----------
     name : str
-    value : int, float, str, list or None
+    value : int, float, str, list, dict or None
         None is a field without a value: a sentinel or a wrong digit.
     unit : str
     offset, size : int
@@ -47,157 +57,12 @@ class Field:
         if self.value is None:
             return "no value"
         if isinstance(self.value, list):
-            shown = ", ".join(str(item) for item in self.value) or "none"
+            text = ", ".join("no value" if v is None else str(v) for v in self.value) or "none"
+        elif isinstance(self.value, dict):
+            text = ", ".join(f"{name} {value}" for name, value in self.value.items())
         else:
-            shown = str(self.value)
-        return f"{shown} {self.unit}".rstrip()
-
-
-class Short(Exception):
-    """The table is shorter than its dimensions say."""
-
-
-class Walk:
-    """Goes through a table from its start and names its fields.
-
-    Parameters
-    ----------
-    data : bytes
-        The part that is there.
-    offset : int
-        Where in the table it begins.
-    decoder : Decoder
-    """
-
-    def __init__(self, data, offset, decoder):
-        self._data = data
-        self._offset = offset
-        self._end = offset + len(data)
-        self._steps = 0
-        self.at = 0
-        self.known = decoder
-        self.config = decoder.config
-        self.fields = []
-
-    @property
-    def left(self):
-        """Bytes from here to the end of what is there."""
-        return self._end - self.at
-
-    def take(self, name, size, convert, unit=""):
-        """Name the next `size` bytes; return the value, None if they are not there."""
-        begin, end = self.at, self.at + size
-        self._steps += 1
-        if begin >= self._end or self._steps > _MOST_STEPS:
-            raise Short
-        self.at = end
-        if begin < self._offset or size == 0:
-            return None
-        if end > self._end:
-            raise Short
-        raw = self._data[begin - self._offset : end - self._offset]
-        try:
-            value = convert(raw)
-        except (FormatError, ValueError, OverflowError, IndexError):
-            value = None
-        self.fields.append(Field(name, value, unit, begin, size))
-        return value
-
-    def u(self, name, size=1, unit=""):
-        """Name an unsigned integer of `size` bytes."""
-        return self.take(name, size, lambda raw: self.integer(raw), unit)
-
-    def scaled(self, name, size, decimals=0, unit=""):
-        """Name a signed integer of `size` bytes with so many decimals."""
-        order = "big" if self.config.most_first else "little"
-
-        def convert(raw):
-            value = int.from_bytes(raw, order, signed=True)
-            return value / 10**decimals if decimals else value
-
-        return self.take(name, size, convert, unit)
-
-    def text(self, name, size):
-        """Name a text."""
-        return self.take(name, size, _text)
-
-    def identifier(self, name, characters):
-        """Name an identifier: text, or BCD of half the length."""
-        if self.config.bcd_ids:
-            return self.take(name, characters // 2, bytes.hex)
-        return self.text(name, characters)
-
-    def raw(self, name, size):
-        """Name bytes without known meaning."""
-        return self.take(name, size, lambda raw: raw.hex(" "))
-
-    def flags(self, name, size, names):
-        """Name a field of bits."""
-        return self.take(name, size, lambda raw: _named(self.integer(raw), names))
-
-    def members(self, name, size):
-        """Name a set: the numbers in it."""
-        return self.take(name, size, _members)
-
-    def one_of(self, name, names):
-        """Name a byte that chooses one of `names`."""
-        return self.take(name, 1, lambda raw: names[raw[0]])
-
-    def first(self, name, source=None):
-        """Name a number of NI_FORMAT1, scaled by its source if there is one."""
-        return self._number(name, self.config.ni1, source)
-
-    def second(self, name, source=None):
-        """Name a number of NI_FORMAT2, scaled by its source if there is one."""
-        return self._number(name, self.config.ni2, source)
-
-    def _number(self, name, code, source):
-        exp10, unit, multiplier_e6, offset_e6 = 0, "", None, None
-        if source is not None:
-            found, unit = unit_of(source.unit)
-            name = f"{name}: {found}" if name else found
-            exp10 = source.unit.exp10
-            multiplier_e6, offset_e6 = source.multiplier_e6, source.offset_e6
-
-        def convert(raw):
-            value = number(raw, 0, code, self.config.most_first, self.config.int_format, _DECIMALS)
-            scaled = Decimal(value).scaleb(-_DECIMALS)
-            if multiplier_e6 is not None:
-                scaled = (scaled * multiplier_e6 + offset_e6).scaleb(-6)
-            scaled = scaled.scaleb(exp10)
-            return int(scaled) if scaled == scaled.to_integral_value() else float(scaled)
-
-        return self.take(name, NI_BYTES[code], convert, unit)
-
-    def long_time(self, name):
-        """Name an LTIME_DATE."""
-        return self._time(name, self.config.ltime_bytes, True)
-
-    def short_time(self, name):
-        """Name an STIME_DATE."""
-        return self._time(name, self.config.stime_bytes, False)
-
-    def _time(self, name, size, seconds):
-        if not size:
-            return None
-        return self.take(name, size, lambda raw: self._date(raw, seconds))
-
-    def _date(self, raw, seconds):
-        form = self.config.tm_format
-        if not any(raw):
-            return "never"
-        if form >= 3:
-            count = unsigned(raw, 0, 4, self.config.most_first)
-            count *= 60 if form == 3 else 1
-            when = _EPOCH + timedelta(seconds=count + (raw[4] if len(raw) > 4 else 0))
-        else:
-            parts = [byte if form == 2 else int(f"{byte:x}") for byte in raw]
-            when = datetime(parts[0] + (1900 if parts[0] >= 90 else 2000), *parts[1:])
-        return when.isoformat(" ", "seconds" if seconds else "minutes")
-
-    def integer(self, raw):
-        """Return bytes as an unsigned integer in the device's order."""
-        return unsigned(raw, 0, len(raw), self.config.most_first)
+            text = str(self.value)
+        return f"{text} {self.unit}".rstrip()
 
 
 class Decoder:
@@ -207,22 +72,41 @@ class Decoder:
     ----------
     config : endpoint.optical.tables.Config or None
         ST-0; without it only hex can be shown.
+    data : dict of int to bytes
+        Whole tables by number.
     """
 
     def __init__(self):
         self.config = None
         self.data = {}
+        self._dimensions = schema.Dimensions()
         self._sources = None
 
     def learn(self, table, data):
         """Note a whole table."""
-        self.data[table] = bytes(data)
+        data = bytes(data)
+        if self.data.get(table) == data:
+            return
+        self.data[table] = data
         self._sources = None
+        if table in _DIMENSIONS or table in _SELECTIONS:
+            self._dimensions = schema.Dimensions()
         if table == tables.ST_CONFIG:
             try:
                 self.config = tables.Config(data)
             except FormatError:
                 self.config = None
+
+    def dimensions(self, needed):
+        """Return `schema.Dimensions` that know as many of the needed tables as can be known."""
+        d = self._dimensions
+        for table in needed:
+            if table not in d and table in self.data:
+                try:
+                    d.learn(table, self.data[table])
+                except FormatError:
+                    continue
+        return d
 
     def sources(self):
         """Return the list of sources, with None for what has no unit; empty if not known."""
@@ -262,44 +146,126 @@ class Decoder:
             The remark says why there are no fields or not all; empty if there is nothing to
             say.
         """
-        describe = decades.TABLES.get(table)
-        if describe is None:
-            describe = decades.own_table(self, table)
-        if describe is None:
-            return [], "layout not known"
-        if self.config is None and table != tables.ST_CONFIG:
-            return [], "layout not known without ST-0"
-        walk = Walk(data, offset, self)
-        if table == tables.ST_CONFIG and offset == 0 and self.config is None:
-            try:
-                walk.config = tables.Config(data)
-            except FormatError:
-                return [], "formats in ST-0 that nobody knows"
-        if any(needed not in self.data for needed in decades.NEEDS.get(table, ())):
-            missing = [n for n in decades.NEEDS[table] if n not in self.data]
-            names = ", ".join(f"ST-{n}" for n in missing)
-            return [], f"layout not known without {names}"
+        is_whole = offset == 0 and len(self.data.get(table, data)) == len(data)
+        maker = own.maker(self.data) if table & tables.MT else None
+        if maker is not None and table in maker.texts:
+            return _texts(maker.texts[table], data, is_whole)
         try:
-            describe(walk)
-        except Short:
-            whole = offset == 0 and (table not in self.data or len(self.data[table]) == len(data))
-            return walk.fields, "shorter than its dimensions say" if whole else ""
-        except (FormatError, IndexError, KeyError):
+            d, layout = self._layout(table, data, maker)
+            size = layout.size(d)
+        except schema.MissingTable:
+            missing = [n for n in schema.needs(table) if n not in self.data]
+            if not missing:
+                return [], "its dimension tables contradict each other"
+            return [], f"layout not known without {', '.join(f'ST-{n}' for n in missing)}"
+        except FormatError:
+            return [], "layout not known"
+        walk = _Walk(self, d, data, offset, maker)
+        try:
+            walk.go(layout, 0, "", table=table)
+        except FormatError:
             return walk.fields, "its dimension tables contradict each other"
-        if walk.left > 0:
-            return walk.fields, f"{walk.left} more bytes than its dimensions say"
+        end = offset + len(data)
+        if size > end:
+            return walk.fields, "shorter than its dimensions say" if is_whole else ""
+        if end > max(size, walk.at):
+            return walk.fields, f"{end - max(size, walk.at)} more bytes than its dimensions say"
         return walk.fields, ""
 
+    def _layout(self, table, data, maker):
+        """Return the dimensions and the layout of a table."""
+        if maker is not None:
+            if table not in maker.layouts:
+                raise FormatError
+            return self.dimensions((0,)), maker.layouts[table]
+        if table not in schema.numbers():
+            raise FormatError
+        if table == tables.ST_CONFIG and table not in self.data:
+            d = schema.bootstrap(data)
+        else:
+            d = self.dimensions(schema.needs(table) or (0,))
+            self.dimensions(_SELECTIONS)
+        return d, schema.layout(table, d)
 
-def _text(raw):
-    return raw.decode("ascii", "replace").strip(" \x00")
+
+class _Walk:
+    """Goes through a table and names the fields that are whole in the part that is there."""
+
+    def __init__(self, decoder, d, data, offset, maker):
+        self._decoder = decoder
+        self._d = d
+        self._data = data
+        self._begin = offset
+        self._end = offset + len(data)
+        self._units = {**UNITS, **maker.units} if maker else UNITS
+        self._scales = maker.scales if maker else {}
+        self._whole = (*WHOLE, *maker.wholes) if maker else WHOLE
+        self._shown = maker.wholes if maker else {}
+        self.at = 0
+        self.fields = []
+
+    def go(self, kind, at, label, name="", source=None, table=None):
+        """Name the fields of one kind at `at`; `label` says in words where it is."""
+        d = self._d
+        if isinstance(kind, Chosen):
+            kind = kind.chosen(d)
+        size = self._end - at if isinstance(kind, Rest) else kind.size(d)
+        self.at = max(self.at, min(at + size, self._end))
+        if size <= 0 or at + size <= self._begin or at >= self._end:
+            return
+        if isinstance(kind, Array):
+            self._elements(kind, at, label, name, source)
+        elif isinstance(kind, Record) and name not in self._whole:
+            for field in kind.present(d):
+                step = field[1].size(d)
+                said = f"{label} {words(field[0])}".strip()
+                self.go(field[1], at, said, field[0], source)
+                at += step
+        elif at >= self._begin and at + size <= self._end:
+            self._name(kind, at, size, label, name, source)
+
+    def _elements(self, kind, at, label, name, source):
+        d, count = self._d, kind.count(self._d)
+        step = kind.of.size(d)
+        selected = self._selected(name)
+        first = max(0, (self._begin - at) // step)
+        for i in range(first, count):
+            begin = at + i * step
+            if begin >= self._end:
+                break
+            if selected is not None:
+                source = self._decoder.source(selected[i]) if i < len(selected) else None
+            if name in _BY_LETTER:
+                said = f"{label} {chr(65 + i)}"
+            elif name in _OCCURRENCES:
+                said = label if count == 1 else f"{label} occurrence {i}"
+            else:
+                said = f"{label} {i}"
+            self.go(kind.of, begin, said, name, source)
+
+    def _selected(self, name):
+        table, field = _SELECTED.get(name, (None, None))
+        return self._d[table][field] if table in self._d else None
+
+    def _name(self, kind, at, size, label, name, source):
+        raw = self._data[at - self._begin : at - self._begin + size]
+        value = kind.read(self._d, raw, 0)
+        unit = self._units.get(name, "")
+        if isinstance(kind, Number) and source is not None:
+            what, unit = unit_of(source.unit)
+            label = f"{label}: {what}"
+        if name in self._shown:
+            value = self._shown[name](value)
+        elif name in self._scales and isinstance(value, int):
+            value /= 10 ** self._scales[name]
+        else:
+            value = shown(name, kind, value, raw, self._decoder, source)
+        self.fields.append(Field(label, value, unit, at, size))
 
 
-def _named(value, names):
-    found = [name for i, name in enumerate(names) if name and value >> i & 1]
-    rest = value >> len(names)
-    return [*found, f"bits {rest << len(names):#x}"] if rest else found
-
-
-def _members(raw):
-    return [i for i in range(8 * len(raw)) if raw[i >> 3] >> (i & 7) & 1]
+def _texts(read, data, is_whole):
+    """Return (fields, remark) of a table whose fields another description finds."""
+    if not is_whole:
+        return [], "a part of a text"
+    found = [Field(*field) for field in read(data)]
+    return found, "" if found else "layout not known"

@@ -162,22 +162,6 @@ EVENTS = {
     48: "reverse rotation",
 }
 
-STATUS_FLAGS = (
-    "unprogrammed",
-    "configuration error",
-    "self-check error",
-    "RAM failure",
-    "ROM failure",
-    "nonvolatile memory failure",
-    "clock error",
-    "measurement error",
-    "low battery",
-    "low loss potential",
-    "demand overload",
-    "power failure",
-    "tamper",
-    "reverse rotation",
-)
 
 PROCEDURE_RESULTS = (
     "completed",

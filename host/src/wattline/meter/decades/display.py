@@ -1,10 +1,10 @@
 """Decade 3: the display's list of sixteen places."""
 
 from endpoint.optical import services
+from wattline.meter.own_tables import GUEST_ITEMS
 
 SLOTS = 16
 OWN_ITEMS = 10  # display sources of the meter
-GUEST_ITEMS = 11  # display sources whose values an endpoint writes to MT-2
 _ITEM_BYTES = 4
 _DIGITS = 5
 _HEAD_BYTES = 3

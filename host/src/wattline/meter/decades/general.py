@@ -1,15 +1,16 @@
 """Decade 0: what the meter is, how it is, and procedures."""
 
-from endpoint.optical import services, tables
+from endpoint.optical import schema, services, tables
 from endpoint.optical.access import DONE, INVALID
-from wattline.meter.encode import bcd, members
+from wattline.meter.own_tables import MAKER
 
-_MAKER = b"SIML"
-_STANDARD_1997 = 1
+_HERTZ_60 = 5
+_VOLTS_120, _VOLTS_240 = 2, 5
 LARGEST_PARAMETERS = 16
 LARGEST_RESPONSE = 16
 _MODES = {1: 0, 2: 1, 4: 2, 8: 3}
 _UTILITY_BYTES = 230
+_STATUS_BYTES = 1
 MFG = 0x0800  # manufacturer procedure n is MFG + n
 
 
@@ -21,12 +22,10 @@ class General:
     meter : FocusAL
     device_id : str
         Content of ST-5.
-    bcd_ids : bool
     """
 
-    def __init__(self, meter, device_id, bcd_ids):
+    def __init__(self, meter, device_id):
         self._meter = meter
-        self._bcd_ids = bcd_ids
         self.set_device_id(device_id)
         self.utility = b"SIMULATED UTILITY".ljust(20) + bytes(b" " * (_UTILITY_BYTES - 20))
         self.mode = 1
@@ -51,61 +50,76 @@ class General:
 
     def set_device_id(self, text):
         """Set ST-5."""
-        self.device_id = bcd(text, 10) if self._bcd_ids else f"{text:<20}".encode()
+        self.device_id = self._written(5, {"IDENTIFICATION": self._identifier(text, 20)})
+
+    def _written(self, table, values):
+        return schema.encode(table, values, self._meter.encoder)
+
+    def _identifier(self, text, most):
+        """Return an identifier as this meter can show it: as BCD, its last digits."""
+        if not self._meter.encoder.bcd_ids:
+            return text
+        return "".join(letter for letter in text if letter.isdigit())[-most:]
 
     def _config(self):
         meter = self._meter
         encoder = meter.encoder
-        standard = [n for n in meter.contents if n < tables.MT]
-        made = [n - tables.MT for n in meter.contents if n >= tables.MT]
-        procedures = [n for n in meter.procedures if n < MFG]
-        own = [n - MFG for n in meter.procedures if n >= MFG]
-        sizes = [max(numbers) // 8 + 1 for numbers in (standard, made, procedures, own)]
-        access = (0x08 if meter.offset_access else 0) | (0x10 if meter.index_access else 0)
-        return (
-            bytes(
-                [
-                    0x02 | encoder.most_first,
-                    encoder.tm_format
-                    | access
-                    | (0x20 if self._bcd_ids else 0)
-                    | encoder.int_format << 6,
-                    encoder.ni2 << 4 | encoder.ni1,
-                ]
-            )
-            + _MAKER
-            + bytes([2, 0, LARGEST_PARAMETERS, LARGEST_RESPONSE, _STANDARD_1997, 0, *sizes, 1, 0])
-            + members(standard, sizes[0])
-            + members(made, sizes[1])
-            + members(procedures, sizes[2])
-            + members(own, sizes[3])
-            + members([7, *(n for n in meter.writers if n < tables.MT)], sizes[0])
-            + members([n - tables.MT for n in meter.writers if n >= tables.MT], sizes[1])
+        numbers = {
+            "STD_TBLS": [n for n in meter.contents if n < tables.MT],
+            "MFG_TBLS": [n - tables.MT for n in meter.contents if n >= tables.MT],
+            "STD_PROC": [n for n in meter.procedures if n < MFG],
+            "MFG_PROC": [n - MFG for n in meter.procedures if n >= MFG],
+        }
+        access = (1 if meter.offset_access else 0) | (2 if meter.index_access else 0)
+        formats = encoder[0]
+        return self._written(
+            0,
+            {
+                **formats,
+                "FORMAT_CONTROL_2": {**formats["FORMAT_CONTROL_2"], "DATA_ACCESS_METHOD": access},
+                "DEVICE_CLASS": MAKER,
+                "MAX_PROC_PARM_LENGTH": LARGEST_PARAMETERS,
+                "MAX_RESP_DATA_LEN": LARGEST_RESPONSE,
+                "DIM_MFG_STATUS_USED": _STATUS_BYTES,
+                **{f"DIM_{name}_USED": max(those) // 8 + 1 for name, those in numbers.items()},
+                **{f"{name}_USED": those for name, those in numbers.items()},
+                "STD_TBLS_WRITE": [7, *(n for n in meter.writers if n < tables.MT)],
+                "MFG_TBLS_WRITE": [n - tables.MT for n in meter.writers if n >= tables.MT],
+            },
         )
 
     def _manufacturer(self):
         meter = self._meter
-        serial = meter.served_serial
-        text = bcd(serial, 8) if self._bcd_ids else f"{serial:<16}".encode()
-        return _MAKER + f"{meter.model:<8}".encode() + bytes([1, 0, *meter.firmware]) + text
+        return self._written(
+            1,
+            {
+                "MANUFACTURER": MAKER.decode(),
+                "ED_MODEL": meter.model,
+                "HW_VERSION_NUMBER": 1,
+                "FW_VERSION_NUMBER": meter.firmware[0],
+                "FW_REVISION_NUMBER": meter.firmware[1],
+                "MFG_SERIAL_NUMBER": self._identifier(meter.served_serial, 16),
+            },
+        )
 
     def _nameplate(self):
         form = self._meter.form
-        elements = form.elements << 3 | 5  # 60 Hz
-        return (
-            b"   1.0"
-            + b"   0.0"
-            + bytes([0])
-            + f"{form.name:<5}".encode()
-            + self._meter.encoder.u(elements, 2)
-            + bytes([2 if form.volts == 120 else 5])
-            + f"{form.class_amps:>6}".encode()
-            + b"  30.0"
+        return self._written(
+            2,
+            {
+                "E_KH": "   1.0",
+                "E_KT": "   0.0",
+                "E_ED_CONFIG": form.name,
+                "E_ELEMENTS": {"E_FREQUENCY": _HERTZ_60, "E_NO_OF_ELEMENTS": form.elements},
+                "E_VOLTS": {"E_ELEMENT_VOLTS": _VOLTS_120 if form.volts == 120 else _VOLTS_240},
+                "E_CLASS_MAX_AMPS": f"{form.class_amps:>6}",
+                "E_TA": "  30.0",
+            },
         )
 
     def _status(self):
         u = self._meter.encoder.u
-        return bytes([self.mode]) + u(self._meter.diagnostics.flags, 2) + bytes(2)
+        return bytes([self.mode]) + u(self._meter.diagnostics.flags, 2) + bytes(1 + _STATUS_BYTES)
 
     def _write_device_id(self, offset, data):
         stored = bytearray(self.device_id)

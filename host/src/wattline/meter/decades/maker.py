@@ -1,14 +1,10 @@
 """Manufacturer tables of the simulator. All invented; the real meter's are not public."""
 
 from endpoint.meter.layout import PATCH_TABLE
-from endpoint.optical import services, tables
+from endpoint.optical import services
 from endpoint.optical.access import DONE, INVALID
-from wattline.meter.decades.display import GUEST_ITEMS
+from wattline.meter.own_tables import ELECTRICAL, FACTS, GUESTS, LAYOUTS
 
-ELECTRICAL = tables.MT | 0
-GUESTS = tables.MT | 2  # values that an endpoint wants to have shown
-FACTS = tables.MT | 3
-_GUEST_BYTES = 4
 _MOST_MULTIPLIER = 240
 
 
@@ -27,7 +23,7 @@ class Maker:
         self._meter = meter
         self.patch = patch
         self._purchased = purchased
-        self._guests = bytearray(GUEST_ITEMS * _GUEST_BYTES)
+        self._guests = bytearray(LAYOUTS[GUESTS].size(meter.encoder))
 
     def tables(self):
         """Return the functions that make the tables' contents."""
@@ -46,31 +42,38 @@ class Maker:
 
     def guest_values(self):
         """Return what an endpoint wants to have shown, one integer for each guest item."""
-        order = "big" if self._meter.encoder.most_first else "little"
-        cells = (self._guests[at : at + 4] for at in range(0, len(self._guests), _GUEST_BYTES))
-        return [int.from_bytes(cell, order, signed=True) for cell in cells]
+        return LAYOUTS[GUESTS].read(self._meter.encoder, self._guests, 0)["GUEST_VALUE"]
+
+    def _written(self, table, values):
+        return LAYOUTS[table].write(self._meter.encoder, values)
 
     def _patched(self):
-        return self.patch + bytes([self._meter.display_multiplier, 0])
+        values = {"PATCH_MARK": self.patch, "DISPLAY_MULTIPLIER": self._meter.display_multiplier}
+        return self._written(PATCH_TABLE, values)
 
     def _electrical(self):
         meter = self._meter
-        u = meter.encoder.u
-        volts = [*meter.voltages_dv(meter.now_ns), 0][:2]
-        power_w = meter.load.power_mw(meter.now_ns) // 1000
-        hertz = meter.frequency_chz(meter.now_ns)
-        return u(volts[0], 2) + u(volts[1], 2) + u(power_w, 4) + u(hertz, 2)
+        return self._written(
+            ELECTRICAL,
+            {
+                "VOLTAGE": meter.voltages_dv(meter.now_ns),
+                "POWER": meter.load.power_mw(meter.now_ns) // 1000,
+                "FREQUENCY": meter.frequency_chz(meter.now_ns),
+            },
+        )
 
     def _facts(self):
         meter = self._meter
-        u = meter.encoder.u
         bought = self._purchased
-        return (
-            u(meter.diagnostics.word, 4)
-            + u(meter.outages & 0xFFFF, 2)
-            + u(bought.year, 2)
-            + bytes([bought.month, bought.day])
-            + bytes([meter.display_multiplier, 1 if meter.net_only else 0])
+        return self._written(
+            FACTS,
+            {
+                "DIAGNOSTIC_WORD": meter.diagnostics.word,
+                "OUTAGES": meter.outages & 0xFFFF,
+                "PURCHASED": {"YEAR": bought.year, "MONTH": bought.month, "DAY": bought.day},
+                "DISPLAY_MULTIPLIER": meter.display_multiplier,
+                "REGISTERS": 1 if meter.net_only else 0,
+            },
         )
 
     def _write_guests(self, offset, data):
