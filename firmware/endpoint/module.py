@@ -193,9 +193,14 @@ class Module:
         return readings(self.books.engine, self.clock.s()) if self.books else {}
 
     def _schedule(self):
-        tariff = self.books.engine.tariff if self.books else None
-        active = tariff.active if tariff else None
-        return bytes(active.data) if active else b""
+        if self.books is None:
+            return b""
+        engine = self.books.engine
+        utc_s = engine.utc_s(self.clock.s())
+        tariff = engine.tariff
+        # One that was planned stays "pending" after its time has come.
+        schedule = tariff.schedule_at(utc_s) if utc_s else tariff.active
+        return schedule.data if schedule else b""
 
     def write(self, table, data):
         """Take a text that somebody with the right to it sent; return a reply code."""

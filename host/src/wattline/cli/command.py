@@ -199,7 +199,7 @@ def schedule_load(file: Path, /, *, at: At, activate: bool = False) -> int:
     file
         TOML or JSON file; docs/replay.md has the keys.
     activate
-        Put it in force at once, if none is.
+        Put it in force at once.
     """
     packed = commands.load_schedule(file)
     identity = commands.schedule_identity(packed)
@@ -219,7 +219,7 @@ def schedule_activate(*, at: At, when: Annotated[str, Parameter(name="--at")] = 
     ----------
     when
         Begin at this time: "2027-06-01 00:00" in the module's zone, or UTC with a Z. Without
-        it at once, which works only while none is in force.
+        it at once.
     """
     with _road(at) as road:
         at_s = 0 if when == "now" else commands.instant_s(road, when)
