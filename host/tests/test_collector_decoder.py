@@ -42,7 +42,7 @@ def _code_bits(payload, eid, channel):
 def test_list_decoder_inverts_the_encoder_and_mends_flips(payload, eid, channel, flips):
     llr = 4.0 * (1 - 2.0 * _code_bits(payload, eid, channel))
     llr[list(flips)] *= -0.25
-    words, metrics, _ = pac.decode(llr.astype(np.float32), 8)
+    words, metrics = pac.decode(llr.astype(np.float32), 8)
     assert bytes(words[0]) == payload + frame_crc(eid, payload).to_bytes(2, "big")
     assert np.all(np.diff(metrics) >= 0)
 

@@ -1,9 +1,9 @@
 """One frame: from 280 symbols to a payload that its check, its identity and its odds confirm.
 
-What may be accepted, and how often noise passes, is stated in docs/phy.md, "False accepts".
+What may be accepted, and how often something wrong is, is stated in docs/phy.md, "False accepts".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -15,6 +15,7 @@ from endpoint.line import PayloadError
 from endpoint.line import payload as layout
 from endpoint.line.frame import CODE_BITS, INFO_BITS, frame_crc
 from endpoint.line.profile import FRAME_SYMBOLS
+from endpoint.line.seal import opened
 from wattline.collector import pac, phase
 from wattline.collector.symbols import (
     BIT_DB,
@@ -30,23 +31,20 @@ QUICK = (8, 32)
 SEARCH = (8, 32, 128)
 THOROUGH = (4, 32, 128, 1024, 1024)
 # A frame is accepted when it is this likely to be the right one.
-MIN_CONFIDENCE = 0.99
-# Share of random payloads with a legal header: 4 bits of type, 3 of a selector below 2.
-_LEGAL = sum(
-    (0.25 if "selector" in (name for name, _ in fields) else 1.0) / 16
-    for frame_type, fields in layout.LAYOUTS.items()
-    if frame_type != layout.JOIN
-)
-# A JOIN's type and its unassigned bits.
-_LEGAL_JOIN = 2.0**-28
+MIN_CONFIDENCE = 0.999
+# Values of three bits that a REGISTER's selector may have: nothing is negative that is not net.
+_SELECTORS = frozenset((0, 1, 2, 3, 6, 7))
+# Share of frames that are JOINs, and of those that follow a forecast.
+_JOINS = 1 / 16
+_AS_FORECAST = 0.9
+# Bits in which JOINs differ: identity and firmware.
+_JOIN_BITS = 36
 # Below this energy over noise per symbol (-3.6 dB Eb/N0) nothing can be decoded; with a
 # forecast of the payload this (-5.9 dB).
 _MIN_SNR = 0.10
 _MIN_SNR_FORECAST = 0.06
 # A symbol with so many times the usual power is not used; noise does that once in 1,100.
 _HIT = 7.0
-# Share of the power above noise that an accepted word must explain.
-_EXPLAINED = 0.45
 # Phase step from symbol to symbol at first, rad; and what else is tried.
 _WALK_RAD = 0.05
 _WALKS_RAD = (0.02, 0.05, 0.15)
@@ -61,6 +59,36 @@ _FEEDBACK_LIMIT = 6.0
 _PHASE_SYMBOLS = 61
 _PHASE_WINDOW = np.hanning(_PHASE_SYMBOLS + 2)[1:-1]
 _PHASE_WINDOW[_PHASE_SYMBOLS // 2] = 0.0
+
+
+@dataclass(frozen=True)
+class Key:
+    """What opens one endpoint's sealed frame.
+
+    Parameters
+    ----------
+    secret
+        The endpoint's working key.
+    frame
+        Frame number, from `endpoint.line.seal.frame_number`.
+    encrypted
+        Whether its payloads are encrypted as well.
+    """
+
+    secret: bytes
+    frame: int
+    encrypted: bool = False
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A word that passed a check."""
+
+    word: NDArray[np.uint8]
+    eid: int
+    payload: bytes
+    fields: dict[str, int]
+    sealed: bool
 
 
 @dataclass(frozen=True)
@@ -81,12 +109,15 @@ class Decoded:
         Symbols turned to ±1, and by how much they were turned.
     signs
         The 280 signs that were sent.
+    sealed
+        Whether a key confirmed it instead of a plain check.
     """
 
     eid: int
     payload: bytes
     fields: dict[str, int]
     frame_type: int
+    sealed: bool
     confidence: float
     ebn0_db: float
     corrected_bits: int
@@ -103,6 +134,7 @@ def decode(
     eids: Iterable[int],
     sizes: Sequence[int] = SEARCH,
     forecast: NDArray[np.float32] | None = None,
+    keys: Mapping[int, Key] | None = None,
     min_confidence: float = MIN_CONFIDENCE,
 ) -> Decoded | None:
     """Return the frame in 280 symbols, or None.
@@ -121,7 +153,9 @@ def decode(
         List sizes to try in turn. The third and fifth attempt estimate noise and the phase's
         walk from the frame itself.
     forecast
-        64 log-likelihood ratios of the payload's bits, positive for 0; None for none.
+        64 log-likelihood ratios of the payload's bits as sent, positive for 0; None for none.
+    keys
+        Of endpoints whose frames may be sealed.
     min_confidence
         Required probability of being right.
     """
@@ -136,7 +170,9 @@ def decode(
     least = _MIN_SNR if forecast is None else _MIN_SNR_FORECAST
     if power <= (1 + least) * noise or power == 0.0:
         return None
+    keys = keys or {}
     masks = {_mask(eid): eid for eid in eids}
+    identities = len(masks) + len(keys)
     allowed = np.sort(np.array(list(masks), np.int64))
     prior = np.zeros(INFO_BITS, np.float32)
     if forecast is not None:
@@ -155,14 +191,18 @@ def decode(
             variance, walk = _estimate(y, power, noise, told)
         _llrs(y, leaning, power, variance, walk, llrs)
         code[CODE_PLACES] = llrs[DATA_SLOTS]
-        words, metrics, others = pac.decode(code, size, prior, _workspace(size))
-        found = _best(words, metrics, others, masks, allowed)
-        if found is not None and found[3] >= min_confidence:
-            word, eid, fields, confidence = found
-            decoded = measure(y, word, eid, fields, confidence, channel)
-            # More power than the word explains is not signal, and the odds were too good.
-            if decoded.amplitude**2 >= _EXPLAINED * (power - variance):
-                return decoded
+        words, metrics = pac.decode(code, size, prior, _workspace(size))
+        amplitude = _amplitude(power, variance)
+        best, found = 0.0, None
+        for candidate in _passing(words, masks, allowed, keys):
+            explained = phase.gain(y, KNOWN, signs_of(candidate.word), amplitude, variance, walk)
+            odds = explained + _log_prior(candidate, identities, forecast)
+            if found is None or odds > best:
+                best, found = odds, candidate
+        if found is not None:
+            confidence = 1 / (1 + float(np.exp(-min(best, 700.0))))
+            if confidence >= min_confidence:
+                return measure(y, found, confidence, channel)
         if attempt + 1 < len(sizes):
             pac.soft_bits(words[:_FEEDBACK_WORDS], metrics[:_FEEDBACK_WORDS], said)
             lean = _FEEDBACK * said[CODE_PLACES]
@@ -194,9 +234,13 @@ def _llrs(
     llrs: NDArray[np.float32],
 ) -> float:
     """Run the phase model; return its log evidence, symbols' own noise included."""
-    amplitude = np.sqrt(max(power - variance, 0.02 * power))
+    amplitude = _amplitude(power, variance)
     evidence = phase.bit_llrs(y, KNOWN, told, amplitude, variance, walk, llrs)
     return evidence - FRAME_SYMBOLS * (np.log(variance) + power / variance)
+
+
+def _amplitude(power: float, variance: float) -> float:
+    return float(np.sqrt(max(power - variance, 0.02 * power)))
 
 
 def _estimate(
@@ -215,48 +259,75 @@ def _estimate(
     return choice
 
 
-def _best(
+def _passing(
     words: NDArray[np.uint8],
-    metrics: NDArray[np.float32],
-    others: float,
     masks: dict[int, int],
     allowed: NDArray[np.int64],
-) -> tuple[NDArray[np.uint8], int, dict[str, int], float] | None:
-    """Return word, identity, fields and confidence of the likeliest legal word."""
-    legal = []
+    keys: Mapping[int, Key],
+) -> Iterator[_Word]:
+    """Yield the words of a list that are legal and fit an identity."""
     for p in valid(words, allowed):
         payload = words[p, :8].tobytes()
-        try:
-            frame_type, fields = layout.unpack(payload)
-        except PayloadError:
+        fields = _legal(payload)
+        if fields is None:
             continue
-        if not _plausible(frame_type, fields):
-            continue
-        if frame_type == layout.JOIN:
+        if payload[0] >> 4 == layout.JOIN:
             eid = fields["eid"]
         else:
-            crc = int(words[p, 8]) << 8 | int(words[p, 9])
-            eid = masks[crc ^ frame_crc(0, payload) ^ _CRC_OF_NOTHING]
-        legal.append((p, eid, fields))
-    if not legal:
+            check = int(words[p, 8]) << 8 | int(words[p, 9])
+            eid = masks[check ^ frame_crc(0, payload) ^ _CRC_OF_NOTHING]
+        yield _Word(words[p].copy(), eid, payload, fields, sealed=False)
+    for eid, key in keys.items():
+        for word in words:
+            check = int(word[8]) << 8 | int(word[9])
+            plain = opened(key.secret, eid, key.frame, word[:8].tobytes(), check, key.encrypted)
+            fields = None if plain is None else _legal(bytes(plain))
+            if fields is not None and plain[0] >> 4 != layout.JOIN:
+                yield _Word(word.copy(), eid, bytes(plain), fields, sealed=True)
+
+
+def _log_prior(candidate: _Word, identities: int, forecast: NDArray[np.float32] | None) -> float:
+    """Return the logarithm of a word's probability before anything was received.
+
+    All words that could pass have 1 together; so whatever is received, and be it noise, the
+    sum over all wrong ones of the probability that they seem likely stays below what is asked.
+    """
+    if candidate.payload[0] >> 4 == layout.JOIN:
+        return float(np.log(_JOINS) - _JOIN_BITS * np.log(2))
+    usual = (1 - _JOINS) / (identities * _LEGAL_WORDS)
+    if forecast is None:
+        return float(np.log(usual))
+    bits = np.unpackbits(candidate.word[:8])
+    told = float(-np.sum(np.logaddexp(0.0, np.where(bits, forecast, -forecast))))
+    return float(
+        np.logaddexp(np.log((1 - _AS_FORECAST) * usual), np.log(_AS_FORECAST / identities) + told)
+    )
+
+
+def _legal(payload: bytes) -> dict[str, int] | None:
+    """Return the fields, or None if something is set that is not assigned."""
+    try:
+        frame_type, fields = layout.unpack(payload)
+    except PayloadError:
         return None
-    p, eid, fields = legal[0]
-    # All other words that would have passed, against this one: those not in the list share
-    # what is left of the probability.
-    share = (len(allowed) * _LEGAL + _LEGAL_JOIN) * 2.0**-16
-    wrong = share * np.exp(np.float64(others + metrics[p]))
-    wrong += sum(np.exp(np.float64(metrics[p] - metrics[q])) for q, _, _ in legal[1:])
-    return words[p].copy(), eid, fields, float(1 / (1 + wrong))
-
-
-_CRC_OF_NOTHING = frame_crc(0, bytes(8))
-
-
-def _plausible(frame_type: int, fields: dict[str, int]) -> bool:
-    """Return whether all that is not assigned is as it must be."""
     if frame_type == layout.JOIN:
-        return fields["capabilities"] == 0
-    return fields.get("selector", 0) <= layout.ANSWER
+        return None if fields["capabilities"] else fields
+    return fields if fields.get("selector", 0) in _SELECTORS else None
+
+
+def _count_legal() -> float:
+    """Return how many payloads other than JOINs are legal."""
+    count = 0.0
+    for frame_type, fields in layout.LAYOUTS.items():
+        if frame_type != layout.JOIN:
+            widths = dict(fields)
+            share = len(_SELECTORS) / 8 if "selector" in widths else 1.0
+            count += share * 2.0 ** (60 - widths.get("zero", 0))
+    return count
+
+
+_LEGAL_WORDS = _count_legal()
+_CRC_OF_NOTHING = frame_crc(0, bytes(8))
 
 
 def _crc_table() -> NDArray[np.uint16]:
@@ -298,23 +369,17 @@ def valid(words, allowed):
     return np.array(found, np.int64) if found else np.empty(0, np.int64)
 
 
-def measure(
-    y: NDArray[np.complex64],
-    word: NDArray[np.uint8],
-    eid: int,
-    fields: dict[str, int],
-    confidence: float,
-    channel: int,
-) -> Decoded:
+def measure(y: NDArray[np.complex64], found: _Word, confidence: float, channel: int) -> Decoded:
     """Compare 280 unscrambled symbols with a known word."""
-    signs = signs_of(word)
+    signs = signs_of(found.word)
     turned, angle, amplitude, ebn0_db = fit(y, signs)
     data = turned.real[DATA_SLOTS]
     return Decoded(
-        eid=eid,
-        payload=word[:8].tobytes(),
-        fields=fields,
-        frame_type=int(word[0] >> 4),
+        eid=found.eid,
+        payload=found.payload,
+        fields=found.fields,
+        frame_type=found.payload[0] >> 4,
+        sealed=found.sealed,
         confidence=confidence,
         ebn0_db=ebn0_db,
         corrected_bits=int(np.count_nonzero(data < 0)),

@@ -4,9 +4,6 @@ All paths reach a node of the tree at the same time. Each node size therefore ha
 storage per path, rewritten for all paths together, and a path that is cloned only copies the
 numbers of the rows it refers to.
 
-Beside the words it returns how much probability all other code words share, estimated from
-the paths that were dropped; from both follows how likely a word is to be the right one.
-
 A bit is held as the difference of its two probabilities (+1: surely 0): the sum of two bits is
 then a product, and no logarithm is needed but at the leaves.
 
@@ -26,10 +23,6 @@ _FIRST = min(ORD)
 # Info bit carried by each position; -1 where the position is frozen.
 _INFO_AT = np.full(CODE_BITS, -1, np.int64)
 _INFO_AT[list(ORD)] = np.arange(INFO_BITS)
-# Frozen positions behind each position: a dropped path spreads over that many choices fewer.
-_FROZEN_AFTER = np.array(
-    [np.count_nonzero(_INFO_AT[i + 1 :] < 0) for i in range(CODE_BITS)], np.int64
-)
 # Precoder taps on v[i-1], v[i-3], v[i-4], v[i-6]; bit 0 of the state is v[i-1].
 _TAPS = 0b101101
 _PARITY = np.array([(s & _TAPS).bit_count() & 1 for s in range(64)], np.uint8)
@@ -37,7 +30,6 @@ _PARITY = np.array([(s & _TAPS).bit_count() & 1 for s in range(64)], np.uint8)
 _SUREST = np.float32(1 - 1e-6)
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
-_LN2 = np.log(2.0)
 # Nodes of fewer than 2^3 elements are stored element by element, all paths side by side.
 _SMALL = 3
 
@@ -63,7 +55,7 @@ def decode(
     size: int,
     prior: NDArray[np.float32] | None = None,
     workspace: Workspace | None = None,
-) -> tuple[NDArray[np.uint8], NDArray[np.float32], float]:
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Return the best words of a received frame.
 
     Parameters
@@ -83,14 +75,12 @@ def decode(
         80 information bits each, most significant first.
     metrics : (paths,) float32
         Minus the logarithm of their probabilities among all 2^256 vectors, ascending.
-    others : float
-        Logarithm of the probability shared by all code words that are not in the list.
     """
     if workspace is None or workspace.size < size:
         workspace = Workspace(size)
     if prior is None:
         prior = np.zeros(INFO_BITS, np.float32)
-    count, others = scl(
+    count = scl(
         np.ascontiguousarray(llr, np.float32),
         prior,
         size,
@@ -106,7 +96,7 @@ def decode(
     )
     metrics = workspace.metrics[0, :count]
     order = np.argsort(metrics)
-    return workspace.words[order], metrics[order], others
+    return workspace.words[order], metrics[order]
 
 
 @njit(cache=True, fastmath=True, inline="always")
@@ -238,7 +228,7 @@ def _select(values, count, keep):
 
 @njit(cache=True, fastmath=True)
 def scl(llr, prior, size, alpha, left, small, small_left, rows, metrics, states, trace, words):
-    """Decode; return how many words there are and the logarithm of all others' probability."""
+    """Decode; return how many words there are."""
     bits = np.zeros(size, np.uint8)
     count = 1
     metrics[0, 0] = 0.0
@@ -247,7 +237,6 @@ def scl(llr, prior, size, alpha, left, small, small_left, rows, metrics, states,
     # What lies before the first information position is zero.
     left[0] = 1.0
     small_left[:, 0] = 1.0
-    others = -1e30
     leaves = small[1]
     work = small[1 << _SMALL :]
     step = 0
@@ -279,9 +268,6 @@ def scl(llr, prior, size, alpha, left, small, small_left, rows, metrics, states,
                 both[count + p] = metric[p] - np.log(frozen[p] * (_ONE - leaf) * one)
             total = 2 * count
             limit = np.float32(1e30)
-            best = both[0]
-            for p in range(1, total):
-                best = min(best, both[p])
             if total > size:
                 scratch[:total] = both[:total]
                 limit = _select(scratch, total, size)
@@ -292,18 +278,10 @@ def scl(llr, prior, size, alpha, left, small, small_left, rows, metrics, states,
                     trail[kept] = p
                     kept += 1
             # Equals fill the list.
-            dropped = 0.0
             for p in range(total):
-                if both[p] >= limit:
-                    if kept < size:
-                        trail[kept] = p
-                        kept += 1
-                    elif both[p] - best < 40:
-                        dropped += np.exp(best - both[p])
-            if dropped > 0:
-                dropped = np.log(dropped) - best - _FROZEN_AFTER[i] * _LN2
-                high = max(others, dropped)
-                others = high + np.log(np.exp(others - high) + np.exp(dropped - high))
+                if both[p] >= limit and kept < size:
+                    trail[kept] = p
+                    kept += 1
             # Clone: only the numbers of the rows move.
             for k in range(_STAGES):
                 for p in range(kept):
@@ -330,7 +308,7 @@ def scl(llr, prior, size, alpha, left, small, small_left, rows, metrics, states,
             step += 1
         _ascend(left, small_left, work, rows, bits, count, i)
     _trace_back(trace, words, count)
-    return count, others
+    return count
 
 
 @njit(cache=True)

@@ -36,6 +36,26 @@ def _move(source, out, taps):
     return total
 
 
+@njit(cache=True)
+def _taps(walk_rad):
+    """Return the probabilities of phase steps of 0 … `_REACH` states."""
+    taps = np.empty(_REACH + 1, np.float32)
+    step = 2 * np.pi / STATES
+    # Never below a fraction of a state's width, so that a slow walk still moves.
+    spread = np.sqrt(walk_rad * walk_rad + (0.22 * step) ** 2)
+    total = 0.0
+    wide = 0.0
+    for d in range(_REACH + 1):
+        share = 1.0 if d == 0 else 2.0
+        taps[d] = np.exp(-0.5 * (d * step / spread) ** 2)
+        total += share * taps[d]
+        wide += share * np.exp(-0.5 * (d * step / _JUMP_RAD) ** 2)
+    for d in range(_REACH + 1):
+        far = np.exp(-0.5 * (d * step / _JUMP_RAD) ** 2) / wide
+        taps[d] = (1 - _JUMP) * taps[d] / total + _JUMP * far
+    return taps
+
+
 @njit(cache=True, fastmath=True)
 def bit_llrs(received, known, prior, amplitude, noise, walk_rad, llrs):
     """Compute extrinsic log-likelihood ratios of all symbols; return the log evidence.
@@ -56,20 +76,7 @@ def bit_llrs(received, known, prior, amplitude, noise, walk_rad, llrs):
         Receives the result, positive for +1.
     """
     count = len(received)
-    taps = np.empty(_REACH + 1, np.float32)
-    step = 2 * np.pi / STATES
-    # Never below a fraction of a state's width, so that a slow walk still moves.
-    spread = np.sqrt(walk_rad * walk_rad + (0.22 * step) ** 2)
-    total = 0.0
-    wide = 0.0
-    for d in range(_REACH + 1):
-        share = 1.0 if d == 0 else 2.0
-        taps[d] = np.exp(-0.5 * (d * step / spread) ** 2)
-        total += share * taps[d]
-        wide += share * np.exp(-0.5 * (d * step / _JUMP_RAD) ** 2)
-    for d in range(_REACH + 1):
-        jump = np.exp(-0.5 * (d * step / _JUMP_RAD) ** 2) / wide
-        taps[d] = (1 - _JUMP) * taps[d] / total + _JUMP * jump
+    taps = _taps(walk_rad)
     up = np.empty((count, STATES), np.float32)
     down = np.empty((count, STATES), np.float32)
     seen = np.empty((count, STATES), np.float32)
@@ -116,3 +123,52 @@ def bit_llrs(received, known, prior, amplitude, noise, walk_rad, llrs):
         llrs[i] = np.log(plus / minus)
         _move(work, state, taps)
     return evidence
+
+
+@njit(cache=True, fastmath=True)
+def gain(received, known, signs, amplitude, noise, walk_rad):
+    """Return by how much `signs` explain the symbols better than unknown bits do, in nats.
+
+    It is the logarithm of p(received | signs) / mean of p(received | bits) over all values of
+    the bits that are 0 in `known`. For any symbols whatever, that ratio is 1 on average over
+    the bits, so a word drawn without regard to the symbols has a gain above g with a
+    probability of at most exp(-g).
+
+    Parameters
+    ----------
+    received : complex64, shape (symbols,)
+        Symbols.
+    known, signs : int8, shape (symbols,)
+        +1 or -1 where a symbol is known to all, else 0; and all signs of the word.
+    amplitude, noise, walk_rad : float
+        As in `bit_llrs`.
+    """
+    taps = _taps(walk_rad)
+    free = np.full(STATES, np.float32(1.0 / STATES))
+    bound = free.copy()
+    free_seen = np.empty(STATES, np.float32)
+    bound_seen = np.empty(STATES, np.float32)
+    half = STATES // 2
+    total = 0.0
+    scale = 2 * amplitude / noise
+    for i in range(len(received)):
+        re = np.float32(received[i].real * scale)
+        im = np.float32(received[i].imag * scale)
+        top = np.sqrt(re * re + im * im)
+        for k in range(half):
+            x = re * _COS[k] + im * _SIN[k]
+            plus = np.exp(x - top) + np.float32(1e-30)
+            minus = np.exp(-x - top) + np.float32(1e-30)
+            if signs[i] < 0:
+                plus, minus = minus, plus
+            bound_seen[k] = bound[k] * plus
+            bound_seen[k + half] = bound[k + half] * minus
+            if known[i] != 0:
+                free_seen[k] = free[k] * plus
+                free_seen[k + half] = free[k + half] * minus
+            else:
+                mean = np.float32(0.5) * (plus + minus)
+                free_seen[k] = free[k] * mean
+                free_seen[k + half] = free[k + half] * mean
+        total += np.log(_move(bound_seen, bound, taps)) - np.log(_move(free_seen, free, taps))
+    return total
