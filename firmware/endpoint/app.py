@@ -51,6 +51,10 @@ from endpoint.tasks.transmit import Transmit
 from endpoint.update.trial import verdict
 from endpoint.version import FIRMWARE_VERSION, VERSION
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _OPTICAL_BAUD_BPS = const(9600)
 _PROGRAM_MESSAGE_BYTES = const(2048)
 _PROGRAM_PACKET_BYTES = const(256)
@@ -89,7 +93,7 @@ class Application:
         self._console = Console(self.report)
         self._module = Module(settings, served, FIRMWARE_VERSION, self.report)
         self._module.clock = self._clock
-        self._books = None
+        self._books: Any = None
         self._poll = None
         self._supply = None
         self._transmit = None

@@ -22,6 +22,10 @@ from endpoint.programming import READINGS, SCHEDULE, SETTINGS, STAGED, STATUS
 from endpoint.readings import readings
 from endpoint.settings import SettingsError, check
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 SETTINGS_FILE = "/settings.json"
 KEYS_FILE = "/keys.json"
 STAGED_FILE = "/schedule.new"
@@ -88,7 +92,7 @@ def read_keys(unique_id):
 def read_lock():
     """Return wrong passwords and ms of lock that were left before this start."""
     try:
-        wrong, locked_ms = json.loads(files.read(LOCK_FILE, _LOCK_MAX_BYTES))
+        wrong, locked_ms = json.loads(files.read(LOCK_FILE, _LOCK_MAX_BYTES) or "")
         return int(wrong), int(locked_ms)
     except (ValueError, TypeError):
         return 0, 0
@@ -139,10 +143,12 @@ class Module:
         self.settings = settings
         self.version = version
         self.rings = []
-        self.books = None
-        self.commands = None
-        self.clock = None
-        self.identify = self.rekey = self.apply = _nothing
+        self.books: Any = None
+        self.commands: Any = None
+        self.clock: Any = None
+        self.identify: Any = _nothing
+        self.rekey: Any = _nothing
+        self.apply: Any = _nothing
         self.window = None
         self.wants_restart = False
         self._forms = forms
@@ -317,7 +323,7 @@ class Module:
 
     def _read_display(self):
         try:
-            base, own = json.loads(files.read(DISPLAY_FILE, _TEXT_MAX_BYTES))
+            base, own = json.loads(files.read(DISPLAY_FILE, _TEXT_MAX_BYTES) or "")
             return int(base), list(own)
         except (ValueError, TypeError):
             return 0, []

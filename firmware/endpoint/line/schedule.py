@@ -32,6 +32,10 @@ from endpoint.line.payload import (
     VOLTAGE,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 OFF = const(0)
 MODE_REGISTER = const(1)
 MODE_PROFILE = const(2)
@@ -85,7 +89,7 @@ class Schedule:
         self._duty_permille = duty_permille
         self.mode = OFF
         self.argument = 0
-        self.answer = None
+        self.answer: Any = None
         self.asked = None
         self._answers = []
         self._requests = []

@@ -31,6 +31,10 @@ from endpoint.optical.kernels import copy, same
 from endpoint.optical.packet import NO_ACK, OVERHEAD_BYTES
 
 # Status bits of a reading.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 NO_REVERSE = const(1)  # the meter has no register for reverse energy; reverse_wh stays 0
 NO_VOLTAGE = const(2)  # no voltage could be read; voltage_dv is as it was
 NO_CLOCK = const(4)  # the meter has no clock or does not show it; clock_s is as it was
@@ -131,7 +135,7 @@ class FocusReader:
         self._patch = patch
         self._net_only = net_only
         self._layout = None
-        self._items = None
+        self._items: Any = None
         self.display = None
         self.shows = 0
         self.items_error = 0
@@ -489,7 +493,7 @@ class FocusReader:
                 return
         try:
             actual = yield from self._read(display.ST_ACTUAL_DISPLAY, display.ACTUAL_DISPLAY_BYTES)
-            yield from self._read_list(config, actual)
+            self.display = yield from self._read_list(config, actual)
             count, width, _, _ = display.dimensions(config, actual)
             entries = yield from self._read(display.ST_DISPLAY_SOURCES, count * width)
             self.shows = display.shown(self.display.items, entries, width, sources)
@@ -500,22 +504,23 @@ class FocusReader:
         _, _, places, lists = display.dimensions(config, actual)
         size = display.list_bytes(places, lists)
         primary = yield from self._read(display.ST_PRIMARY_LIST, size)
-        self.display = display.DisplayList(config, actual, primary)
+        return display.DisplayList(config, actual, primary)
 
     def _show(self, config):
         """Write the wanted items; whatever goes wrong here does not harm the reading."""
-        (base, items), self._items = self._items, None
+        base, items = self._items
+        self._items = None
         self.items_error = 0
         try:
             actual = yield from self._read(display.ST_ACTUAL_DISPLAY, display.ACTUAL_DISPLAY_BYTES)
-            yield from self._read_list(config, actual)
+            self.display = yield from self._read_list(config, actual)
             if not config.offset_access:
                 raise errors.Refused
             for offset, data in self.display.change(base, items):
                 self._ask(services.write_offset_request(self._table, offset, data))
                 yield
                 self._must()
-            yield from self._read_list(config, actual)
+            self.display = yield from self._read_list(config, actual)
         except (errors.MeterError, FormatError):
             self.items_error = self._client.error or services.ONP
 

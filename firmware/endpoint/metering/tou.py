@@ -29,6 +29,10 @@ from micropython import const
 from endpoint.metering import MeteringError
 from endpoint.metering.calendar import DAY_S, FAR_S, SATURDAY, date, weekday
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 RATES = const(4)
 NO_RATE = const(4)  # no schedule is in force
 EVER_DAY = const(0xFFFF)  # a last valid day that never comes: in the year 2149
@@ -396,8 +400,8 @@ class Tariff:
 
     def __init__(self, site):
         self._site = site
-        self.active = None
-        self.pending = None
+        self.active: Any = None
+        self.pending: Any = None
         self.pending_s = 0
         self.events = []
         self._forget()

@@ -115,7 +115,7 @@ class Provider:
         (int, bytes)
             Result code and response data.
         """
-        return (UNKNOWN, b"")
+        return UNKNOWN, bytes()
 
 
 class GuardedTables(Tables):

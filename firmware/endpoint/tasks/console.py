@@ -102,7 +102,7 @@ class Console:
         size, data = self._part(numbers[0], offset, min(count, _PART_MAX_BYTES))
         answer = {"table": numbers[0], "bytes": size, "offset": offset}
         if size >= 0:
-            answer["hex"] = hexlify(data).decode()
+            answer["hex"] = hexlify(bytes(data)).decode()
         return json.dumps(answer)
 
     def _part(self, table, offset, count):

@@ -34,6 +34,10 @@ from endpoint.line.detector import COUNT_MASK, CYCLE_SAMPLES
 from endpoint.line.loop import CYCLES_FOLD
 from endpoint.line.pace import Pace
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _STEP_MS = const(128)
 # The converter has taken its first samples by then.
 _START_MS = const(2)
@@ -113,7 +117,7 @@ class Listen:
         self._epoch = 0
         self._base = 0
         self._held = []
-        self.is_quiet = _always
+        self.is_quiet: Any = _always
         self.commands_taken = 0
 
     async def run(self, beat):
@@ -283,7 +287,10 @@ class Listen:
         bound_s = _BEACON_BOUND_S if source == BEACON else _BOUND_S
         # The engine counts whole seconds: the nearest one.
         self._books.time(fields["unix_s"], bound_s, at_ms + 500, now_ms)
-        pace.shift(uplink.synchronise(cycle, fields["cycle"]))
+        moved = uplink.synchronise(cycle, fields["cycle"])
+        if moved:
+            pace.shift(moved)
+            self._say("moved", cycles=moved)
         return DONE
 
 
