@@ -89,7 +89,9 @@ class HeadEnd:
         self._eid = eid
         self._unix_s = unix_s
         self._root = rng.randbytes(16)
-        self._keys = ReleasedKeys(rng.randbytes(16), (unix_s - EPOCH_UNIX_S) // SLOT_S, _SLOTS, SLOT_S)
+        self._keys = ReleasedKeys(
+            rng.randbytes(16), (unix_s - EPOCH_UNIX_S) // SLOT_S, _SLOTS, SLOT_S
+        )
         self._folder = tempfile.TemporaryDirectory(prefix="wattline-")
         self._registry = Registry(Path(self._folder.name) / "counters.json")
         self._queue: deque[tuple[Ticket, Callable[[int], bytes], bool]] = deque()
@@ -182,7 +184,9 @@ class HeadEnd:
             slot, self._next_beacon = self._next_beacon, self._next_beacon + 1
             start = self._first_cycle(beacon_s)
             late_s = float(self._mains.times(np.array([float(start)]))[0]) - beacon_s
-            self._put(frames.beacon(self._keys.element(slot), slot, start, int(late_s * 256)), start)
+            self._put(
+                frames.beacon(self._keys.element(slot), slot, start, int(late_s * 256)), start
+            )
             return True
         start_s = now_s + _LEAD_S / 2
         if not self._queue or self._first_cycle(start_s) < self._free_cycle:

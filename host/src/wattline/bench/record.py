@@ -54,6 +54,16 @@ class Verdict:
     symbols: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class Claim:
+    """One thing that the downlink is to show, and whether it did."""
+
+    t_s: float
+    text: str
+    holds: bool
+    detail: str = ""
+
+
 @dataclass
 class Record:
     """A whole run."""
@@ -69,6 +79,7 @@ class Record:
     host_s: float = 0.0
     frames_lost: int = 0
     problems: list[str] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
     interrupted: bool = False
 
     @property
@@ -96,4 +107,5 @@ class Record:
             ],
             "frames_lost": self.frames_lost,
             "problems": self.problems,
+            "claims": [asdict(c) for c in self.claims],
         }

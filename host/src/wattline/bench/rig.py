@@ -58,6 +58,7 @@ class Rig:
         self.eid = rng.randrange(1, 0xFF000000)
         self.channel = self.profile.first_channel(self.eid)
         self._options = options
+        self.poll_s = options.poll_s
         self._image = image
         self.module = Module(image.uf2)
         self.meter = FocusAL(

@@ -9,6 +9,7 @@ from rich.console import Console
 from wattline.bench.options import Options
 from wattline.bench.record import TAIL_S, Poll, Record, Truth, Verdict
 from wattline.bench.rig import Rig
+from wattline.bench.story import Story
 from wattline.bench.view import View
 from wattline.collector.records import Frame, Reading
 from wattline.image.build import Image
@@ -56,6 +57,7 @@ class _Run:
         self._due = 0
         self._commits = 0
         self._rig.module.on_reset = self._reset
+        self._story: Story | None = None
         self._tail: list[np.ndarray] = []
         self._started = time.monotonic()
         self._cuts = _cut_times(options)
@@ -66,6 +68,8 @@ class _Run:
         view.note("the module boots on a blank flash")
         record.identity = rig.commission()
         view.note(f"programmed: EID {rig.eid:08x}, form {self._options.form}")
+        if self._options.downlink:
+            self._story = Story(rig, record.claims, view.note)
         end_s = rig.now_s + self._options.minutes * 60
         while rig.now_s < end_s:
             if self._cuts and rig.now_s >= self._cuts[0][0]:
@@ -81,6 +85,8 @@ class _Run:
         for frame in frames:
             self._frame(frame, view)
         self._count_lost()
+        if self._story is not None:
+            self._story.step(frames)
         view.update(*self._state())
 
     def conclude(self) -> None:
@@ -93,6 +99,15 @@ class _Run:
                 f"{record.frames_lost} of {self._due} frames did not arrive on a line that is "
                 "good enough for all"
             )
+        record.problems += [
+            f"at {claim.t_s:.0f} s it was not shown that {claim.text}"
+            for claim in record.claims
+            if not claim.holds
+        ]
+        if self._story is not None and not self._story.is_over and not record.interrupted:
+            record.problems.append(
+                "the run ended before the downlink had shown all; give more --minutes"
+            )
         expected = int(record.simulated_s // self._options.poll_s)
         if len(record.polls) < expected and not record.interrupted:
             record.problems.append(
@@ -104,6 +119,7 @@ class _Run:
             )
 
     def _reset(self, cause: str) -> None:
+        self._give_up_frames()
         if cause == "watchdog":
             self._record.problems.append(
                 f"at {self._rig.now_s:.0f} s the module restarted by itself"
@@ -112,12 +128,16 @@ class _Run:
     def _cut(self, view: View, off_s: float) -> None:
         module = self._rig.module
         module.power_cut()
-        self._due -= len(self._announced)
-        self._announced.clear()
+        self._give_up_frames()
         view.note(f"POWER CUT for {off_s:.1f} s")
         # What was sent before the cut may still come out of the collector's filters.
         self._advance(off_s, view)
         module.power_on()
+
+    def _give_up_frames(self) -> None:
+        """Expect nothing of the frames under way: the module has ended them."""
+        self._due -= len(self._announced)
+        self._announced.clear()
 
     def _keep(self) -> None:
         """Note what only a simulation can know: the meter's own state and the line's tail."""
@@ -154,6 +174,9 @@ class _Run:
             self._record.polls.append(poll)
             self._judge(poll)
             view.poll(poll)
+        elif event["event"] == "moved":
+            # The bus's cycle count is another: the frame under way has ended.
+            self._give_up_frames()
         elif event["event"] == "no_read":
             self._record.problems.append(
                 f"at {self._rig.now_s:.0f} s the module could not read the meter "

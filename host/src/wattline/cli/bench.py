@@ -23,12 +23,14 @@ app = cyclopts.App(
 )
 
 REPORT = Path("build/bench/report.html")
+_MINUTES = 5.5
+_DOWNLINK_MINUTES = 10.0
 
 
 @app.default
 def run(
     *,
-    minutes: float = 5.5,
+    minutes: float | None = None,
     load: str = "house",
     scale: float | None = None,
     noise: str = "8",
@@ -39,6 +41,7 @@ def run(
     poll_s: int = 60,
     board: str = "FASY_0624_0004",
     micropython: Path | None = None,
+    downlink: bool = False,
     report: Path = REPORT,
     as_json: Annotated[bool, Parameter(name="--json")] = False,
 ) -> int:
@@ -47,7 +50,8 @@ def run(
     Parameters
     ----------
     minutes
-        Simulated minutes; 5.5 cover five polls and more than ten frames.
+        Simulated minutes; without it 5.5, which cover five polls and more than ten frames, or
+        10 with --downlink.
     load
         Load profile of the meter: house, steady, solar or commercial.
     scale
@@ -68,12 +72,17 @@ def run(
         Board whose image runs.
     micropython
         MicroPython checkout to build from instead of the pinned sources.
+    downlink
+        Speak to the module as well: time, streaming and its gates, an interrupted upload of a
+        schedule, demand resets, a group. Costs about three times as much.
     report
         Where the HTML report goes.
     as_json
         Print the whole record as JSON on standard output instead of live view and table.
     """
     console = Console(stderr=as_json)
+    if minutes is None:
+        minutes = _DOWNLINK_MINUTES if downlink else _MINUTES
     options = Options.checked(
         minutes=minutes,
         load=load,
@@ -85,6 +94,7 @@ def run(
         cuts=cuts,
         poll_s=poll_s,
         board=board,
+        downlink=downlink,
     )
     _check_writable(report)
     image = build_image(board, micropython=micropython)
@@ -95,6 +105,9 @@ def run(
         print()
     else:
         console.print(frames_table(record))
+        for claim in record.claims:
+            word = "[green]shown[/]" if claim.holds else "[bold red]NOT SHOWN[/]"
+            console.print(f"{claim.t_s:7.1f} s  {word}  {claim.text} {claim.detail}".rstrip())
         for problem in record.problems:
             console.print(f"[bold red]{problem}[/]")
         if record.interrupted:
