@@ -10,14 +10,20 @@ Context: task only. Allocates: what the engine does, and views of the record.
 """
 
 import struct
+from binascii import crc32
 
 from micropython import const
 
+from endpoint.line.command import SCHEDULE
 from endpoint.metering import UnknownFormat
 from endpoint.metering.engine import RECORD_BYTES, SCHEDULES_BYTES
 from endpoint.store import StoreError, inputlog
 from endpoint.store.inputlog import NO_VOLTAGE, InputLog
 from endpoint.store.layout import INPUT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Version of this frame around the engine's record, spare, log ring's next row.
 _HEAD = "<BBHI"
@@ -25,8 +31,10 @@ _HEAD_BYTES = const(8)
 _VERSION = const(1)
 _DAY_MS = const(86_400_000)
 
-# NOTE entry: the engine's record of schedules, which a keyframe does not carry.
+# NOTE entries: the engine's record of schedules, which a keyframe does not carry; and that the
+# settings were changed while nobody noted it, so that the next keyframe is where to go on.
 NOTE_SCHEDULES = const(1)
+NOTE_SETTINGS = const(2)
 
 
 class Books:
@@ -54,8 +62,8 @@ class Books:
     """
 
     def __init__(self, journal, schedules, rings):
-        self.engine = None
-        self.may_erase = _always
+        self.engine: Any = None
+        self.may_erase: Any = _always
         self._journal = journal
         self._schedules = schedules
         self._rings = rings
@@ -66,6 +74,7 @@ class Books:
         self._schedule_record = bytearray(SCHEDULES_BYTES)
         self._serial = None
         self._keyframe_ms = 0
+        self._opened_crc = None
         self.sequence = 0
         self.commit_failures = 0
         self.lost_rows = 0
@@ -92,7 +101,9 @@ class Books:
             if version != _VERSION or length < self._engine_at:
                 raise UnknownFormat
             self._open_schedules()
-            engine.unpack_from(self._engine_record[: length - self._engine_at])
+            record = self._engine_record[: length - self._engine_at]
+            engine.unpack_from(record)
+            self._opened_crc = crc32(record)
             self._settle()
             self._rings.mount(engine.placement.sequences + [log_next])
             self._log.unpack_from(self._record, _HEAD_BYTES)
@@ -114,10 +125,17 @@ class Books:
     # -- events ---------------------------------------------------------------------
 
     def restart(self, cause, now_ms):
-        """Begin this start of the module; `cause` as in `Engine.on_restart`."""
-        self._note(inputlog.RESTART, now_ms, cause)
-        self.engine.on_restart(cause, now_ms // 1000)
+        """Begin this start of the module; `cause` as in `Engine.on_restart`.
+
+        The log gets the state as the record and then the settings left it: a replay can begin
+        here, and finds out whether anything but events has changed the record.
+        """
         self._serial = None
+        is_first = self._opened_crc is None
+        self._keyframe(now_ms)
+        if not is_first:  # a module's first start is none to its engine
+            self._note(inputlog.RESTART, now_ms, cause)
+        self.engine.on_restart(cause, now_ms // 1000)
         self.commit(now_ms)
 
     def read(self, reading, stamp, voltage_dv, now_ms):
@@ -150,6 +168,11 @@ class Books:
         if voltage_dv:
             engine.on_voltage(now_ms, voltage_dv)
         engine.on_tick(now_s)
+        if (
+            now_ms - self._keyframe_ms >= _DAY_MS
+            or self._log.rows_since_keyframe == inputlog.ROWS_MAX
+        ):
+            self._keyframe(now_ms)  # here the record's last second is this one
         self.commit(now_ms)
         return credited_wh
 
@@ -192,9 +215,24 @@ class Books:
         self.engine.on_time(utc_s, at_ms // 1000, bound_s)
         self.commit(now_ms)
 
-    def command(self, text, run, now_ms):
-        """Note a command, let `run(text, mono_s)` carry it out, commit; return its result."""
+    def command(self, text, run, now_ms, staged=b""):
+        """Note a command, let `run(text, mono_s)` carry it out, commit; return its result.
+
+        Parameters
+        ----------
+        text : bytes
+            Code and arguments.
+        run : callable
+        now_ms : int
+        staged : bytes, optional
+            The schedule that the command puts in force; the log may no longer reach back to
+            where it came from.
+        """
         result = run(text, now_ms // 1000)
+        # Also a command that the engine never hears of leaves it knowing how late it is.
+        self.engine.utc_s(now_ms // 1000)
+        if staged:
+            self._note_data(inputlog.COMMAND, now_ms, SCHEDULE, staged)
         self._note_data(inputlog.COMMAND, now_ms, text[0], text[1:])
         self.commit(now_ms)
         return result
@@ -210,11 +248,6 @@ class Books:
 
     def commit(self, now_ms):
         """Make everything so far valid, then make room while nobody talks."""
-        if (
-            now_ms - self._keyframe_ms >= _DAY_MS
-            or self._log.rows_since_keyframe == inputlog.ROWS_MAX
-        ):
-            self._keyframe(now_ms)
         if self._commit() and self.may_erase():
             try:
                 if not self._journal.prepare():
@@ -242,14 +275,23 @@ class Books:
 
     def _keyframe(self, now_ms):
         self._keyframe_ms = now_ms
-        length = self.engine.pack_into(self._engine_record)
-        self._note_data(inputlog.KEYFRAME, now_ms, 0, self._engine_record[:length])
+        if self._opened_crc is not None:
+            if self._opened_crc != crc32(self._packed()):
+                self._note_data(inputlog.NOTE, now_ms, NOTE_SETTINGS, b"")
+            self._opened_crc = None
+        # Who looks at values books what is pending; a state to compare must not depend on that.
+        self.engine.placement.flush()
+        record = self._packed()
+        self._note_data(inputlog.KEYFRAME, now_ms, 0, record)
         count = self.engine.pack_schedules_into(self._schedule_record)
         self._note_data(
             inputlog.NOTE, now_ms, NOTE_SCHEDULES, memoryview(self._schedule_record)[:count]
         )
         if self._serial is not None:
             self._note_data(inputlog.SERIAL, now_ms, 0, self._serial)
+
+    def _packed(self):
+        return self._engine_record[: self.engine.pack_into(self._engine_record)]
 
     def _note(self, kind, now_ms, a=0, b=0, c=0, d=0):
         try:

@@ -103,6 +103,11 @@ class Clock:
         self.last_mono_s = 0
         self.is_dark = False
 
+    def go_on(self, mono_s):
+        """Let the last lit second that the record knows of be this monotonic second."""
+        self._base_s = self._now_l - mono_s
+        self.last_mono_s = mono_s
+
     def shift(self, by_s):
         """Move this start: the lit time before it was longer than thought."""
         self._base_s += by_s

@@ -972,6 +972,14 @@ class Engine:
                 clock.doubt = AFTER_OUTAGE
         return at_l
 
+    def go_on(self, mono_s):
+        """Go on within the start in which the record was written, at this second of it.
+
+        For a replay that begins there; a module's own start calls `on_restart`.
+        """
+        self._is_awake = True
+        self.clock.go_on(mono_s)
+
     def _wake(self, mono_s):
         """Treat a start that nobody announced as a restart of unknown cause."""
         if not self._is_awake:

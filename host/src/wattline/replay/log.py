@@ -31,7 +31,7 @@ MAGIC = b"WATTLOG1"
 # The engine's record of schedules as a note, behind a keyframe: a keyframe does not carry it, and
 # the one of the export is that of the log's end.
 NOTE_SCHEDULES = 1
-# The module was given other settings between two starts: the keyframe that follows says what holds.
+# The module was given other settings between two starts: the next keyframe says what holds.
 NOTE_SETTINGS = 2
 # The meter told its multiplier: 16 bits. A keyframe carries it, too.
 NOTE_MULTIPLIER = 3
@@ -227,6 +227,7 @@ class _Player:
         found.keyframes += 1
         if self._is_keyed:
             record = bytearray(RECORD_BYTES)
+            runner.engine.placement.flush()  # as the module does before a keyframe
             count = runner.engine.pack_into(record)
             if record[:count] == entry.data[:count]:
                 found.keyframes_equal += 1
@@ -240,6 +241,7 @@ class _Player:
         runner.start(0)
         runner.engine.unpack_schedules_from(schedules)
         runner.engine.unpack_from(entry.data)
+        runner.engine.go_on(entry.at_ms // 1000)
         self._serial = runner.engine.serial
         self._is_keyed = True
 
