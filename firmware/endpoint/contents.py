@@ -31,7 +31,7 @@ _ROW_BYTES = const(40)
 # Rows are asked for by their hour; this often a guess is mended by what was found there.
 _GUESSES = const(6)
 # Who is speaking and what the meter shows come before what has happened.
-_FIRST_FRAMES = const(2)
+_FIRST_FRAMES = const(3)
 # A clock that is not set yet is no alarm; every start begins so.
 _NO_ALARM = payload.INTERFACE_CLOCK
 

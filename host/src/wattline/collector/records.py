@@ -51,7 +51,10 @@ class Frame:
     symbols: NDArray[np.complex64] = field(repr=False, compare=False)
     phase_rad: NDArray[np.float32] = field(repr=False, compare=False)
 
-    kind = "FRAME"
+    @property
+    def kind(self) -> str:
+        """What a frame of this type is called."""
+        return kind_of(self.payload[0] >> 4)
 
     @property
     def named_s(self) -> float | None:
@@ -59,10 +62,11 @@ class Frame:
         return None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values; arrays are left out."""
+        """Return plain values: codes as on the line, and numbers with units; no arrays."""
         return {
             **self.fields,
-            "kind": kind_of(self.payload[0] >> 4),
+            **layout.read(self.fields),
+            "kind": self.kind,
             "eid": f"{self.eid:08x}",
             "channel": self.channel,
             "start_s": round(self.start_s, 4),
@@ -76,13 +80,9 @@ class Frame:
 class Join(Frame):
     """An endpoint says who it is."""
 
-    kind = "JOIN"
-
 
 class Reading(Frame):
     """A register reading."""
-
-    kind = "REGISTER"
 
     @property
     def register_dkwh(self) -> int:
@@ -133,7 +133,7 @@ KINDS: dict[int, type[Frame]] = {layout.JOIN: Join, layout.REGISTER: Reading}
 
 def kind_of(frame_type: int) -> str:
     """Return what a frame type is called."""
-    return KINDS[frame_type].kind if frame_type in KINDS else f"FT{frame_type}"
+    return layout.NAMES.get(frame_type, f"FT{frame_type}").upper()
 
 
 @dataclass(frozen=True)
