@@ -84,7 +84,9 @@ class Rig:
         module.gpio(wiring.CARRIER_GATE_PIN).on_edge(self._scene.edge)
         module.console.on_data = self._console_data
         module.console.on_connect = self._watch
-        self.receiver = Receiver(RATE_SPS, self.profile)
+        # Who commands an endpoint knows it before it has joined.
+        known = (self.eid,) if options.downlink else ()
+        self.receiver = Receiver(RATE_SPS, self.profile, known)
         self.headend: HeadEnd | None = None
         if options.downlink:
             self.headend = HeadEnd(mains, self.profile, self.eid, START_UNIX_S, options.seed)
