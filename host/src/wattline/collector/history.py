@@ -43,7 +43,7 @@ def _score(parts, start, count, step, columns, signs, out):
 
 
 class History:
-    """Parts of symbols of all channels, at most one frame and a margin.
+    """Parts of symbols of all channels: one frame (two of short symbols) and a margin.
 
     Parameters
     ----------
@@ -60,12 +60,16 @@ class History:
 
     # Past the frame itself: what a decision may wait for, in symbols.
     _MARGIN = 16
+    # Frames of short symbols that are held, so that what a strong carrier hid can be searched
+    # again once it is known.
+    _FRAMES = 2
 
     def __init__(self, channelizer: Channelizer) -> None:
         self.step = channelizer.parts
         self.frame = FRAME_SYMBOLS * self.step
         self._channelizer = channelizer
-        self._span = self.frame + (self._MARGIN + MISSING_SYMBOLS) * self.step
+        frames = self._FRAMES if channelizer.part_halves == 1 else 1
+        self._span = frames * self.frame + (self._MARGIN + MISSING_SYMBOLS) * self.step
         self._signs = np.array(
             [scrambler(int(n))[PILOT_SLOTS] * PILOT_SIGNS for n in channelizer.channels]
         ).T.astype(np.float32)
@@ -118,6 +122,11 @@ class History:
                 self.noise[here] = min(np.quantile(inside, 0.25) / _QUARTILE, floor)
             else:
                 self.noise[here] = min(np.quantile(power[:used], 0.25) / _QUARTILE, floor)
+
+    def block(self, start: int, count: int) -> NDArray[np.complex64]:
+        """Return `count` parts of all columns from part `start` on, for changing in place."""
+        at = start - self._origin
+        return self._rows[at : at + count]
 
     def clean(self, start: int, neighbours: Neighbours) -> None:
         """Take strong carriers' spill out of the symbol that starts at part `start`."""

@@ -18,6 +18,7 @@ from wattline.collector.frontend import Clock, HarmonicCanceller, Limiter, LineP
 from wattline.collector.history import MISSING_SYMBOLS, History
 from wattline.collector.neighbours import Neighbours
 from wattline.collector.records import KINDS, Frame, Progress
+from wattline.collector.strong import StrongCarriers
 
 # A start is tried on its pilots' score from here, if it also has the power: about one try per
 # second on noise in `bench`.
@@ -83,9 +84,11 @@ class Receiver:
         self._history = History(self._channelizer)
         # Endpoints of long symbols count the bus's cycles together; of short ones each its own.
         self._common = self._channelizer.part_halves > 1
-        self._neighbours = None
+        self._neighbours = self._strong = None
         if self._common:
             self._neighbours = Neighbours(self._channelizer.channels, self._channelizer.parts)
+        else:
+            self._strong = StrongCarriers(self._channelizer, self._history)
         self._cleaned = 0
         self._cycle = cycle
         self._tracks: list[_Track] = []
@@ -216,6 +219,8 @@ class Receiver:
         self._bus = None
         self._searched_columns = np.arange(len(self._channels))
         self._tracks.clear()
+        if self._strong:
+            self._strong.restart()
         self._clock.clear()
 
     def _note_time(self, part: int) -> None:
@@ -240,6 +245,8 @@ class Receiver:
     def _look(self) -> list[Frame]:
         """Return the frames that have become complete."""
         self._clean()
+        if self._strong:
+            self._strong.follow()
         frames = self._known_frames() + self._new_frames()
         return sorted(frames, key=lambda frame: frame.start_s)
 
@@ -267,10 +274,13 @@ class Receiver:
                 track.start += period
                 if start < self._history.first:
                     continue
+                if self._strong:
+                    self._strong.release(track.eid)
                 decoded = self._decode(start, track.column, (track.eid,), THOROUGH)
                 if decoded is not None:
                     decoded, moved = self._settle(decoded, start, track.column)
                     track.start += moved
+                    self._take(decoded, start + moved, track.column)
                     track.missed = 0
                     frames.append(self._frame(decoded, start + moved, track.column))
                     continue
@@ -316,6 +326,9 @@ class Receiver:
             start += moved
             frames.append(self._frame(decoded, start, column))
             self._track(decoded.eid, column, start)
+            if self._take(decoded, start, column):
+                # What this carrier hid may be heard now.
+                self._searched = self._history.first
             if self._common and self._bus is None and not self._is_join(column):
                 self._find_bus(decoded, start, column)
         return frames
@@ -337,6 +350,14 @@ class Receiver:
         self.known[eid] = int(self._channels[column])
         self._tracks = [t for t in self._tracks if t.eid != eid]
         self._tracks.append(_Track(eid, column, start + self._history.frame))
+
+    def _take(self, decoded: Decoded, start: int, column: int) -> bool:
+        """Take a strong carrier out of the history; return whether it was."""
+        if self._strong is None:
+            return False
+        return self._strong.take(
+            decoded.eid, column, start, decoded.signs, decoded.phase_rad, decoded.amplitude
+        )
 
     def _frame_start(self, column: int) -> int:
         """Return the part, relative to the bus's count, at which frames of a column start."""
