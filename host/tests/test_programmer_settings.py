@@ -210,6 +210,8 @@ def test_what_the_module_says_of_its_meter_is_warned_of(desk, program, tmp_path)
     assert "maximum number of display records reached" in err  # R96
     assert "patch is missing" in err  # R26
     assert len(record.load(work)[-1]["warnings"]) == 4
+    _, _, err = program(desk, "--no-detent")
+    assert "what the module counts changes" in err  # D-8
     assert advice.from_status({"voltage_dv": 2400, "interface_bits": 0}, 240) == []
     assert advice.from_status({"voltage_dv": 1200}, 120) == []
 

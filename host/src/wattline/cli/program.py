@@ -195,7 +195,11 @@ def run(
         settings = _checked(facts, given)
         acknowledged = _acknowledged(facts, record_file, acknowledge)
         warnings = advice.before(settings)
-        warnings += advice.from_status(facts.status, volts_of(facts.board))
+        changes = any(
+            facts.settings.get(name, settings[name]) != settings[name]
+            for name in ("detent", "net")
+        )
+        warnings += advice.from_status(facts.status, volts_of(facts.board), changes)
         if new_keys is not None:
             secret_keys = passwords.make_keys(new_keys)
         written = target.write(settings, secret_keys)

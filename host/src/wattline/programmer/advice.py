@@ -107,8 +107,20 @@ def before(settings: dict[str, Any]) -> list[Advice]:
     return found
 
 
-def from_status(status: dict[str, Any], nominal_v: int) -> list[Advice]:
-    """Return warnings that follow from what the module says of its meter and supply."""
+def from_status(
+    status: dict[str, Any], nominal_v: int, counts_change: bool = False
+) -> list[Advice]:
+    """Return warnings that follow from what the module says of its meter and supply.
+
+    Parameters
+    ----------
+    status : dict
+        Taken before anything was written.
+    nominal_v : int
+        What the module is for.
+    counts_change : bool
+        Detent or net is being changed: whether the display agrees is not known yet.
+    """
     found = []
     dv = status.get("voltage_dv") or 0
     if dv and gates.is_programming_supply(dv, nominal_v):
@@ -120,7 +132,15 @@ def from_status(status: dict[str, Any], nominal_v: int) -> list[Advice]:
             )
         )
     bits = status.get("interface_bits") or 0
-    if bits & DISPLAY_DIFFERS:
+    if counts_change:
+        found.append(
+            Advice(
+                "display to check",
+                "what the module counts changes: the meter should display the same; after its "
+                "next read `wattline read status` tells in interface_bits (16) whether it does not",
+            )
+        )
+    elif bits & DISPLAY_DIFFERS:
         found.append(
             Advice(
                 "display differs",
