@@ -131,12 +131,12 @@ class Contents:
             self._follow()
         frame_type = schedule.next(self._newest_hour() if utc_s else None, self._waiting())
         self._frames += 1
-        if self._poll.read_ms is None and frame_type in (payload.REGISTER, payload.STATUS):
-            frame_type = payload.JOIN
-        if frame_type == payload.JOIN:
+        # What cannot be told gives way to a reading, and that to a name, as long as there is none.
+        write = self._write.get(frame_type)
+        if write is None or not (
+            write(into, starts_ms, utc_s) or self._register(into, starts_ms, utc_s)
+        ):
             payload.pack_join(into, self._module.version, self._module.eid)
-        elif not self._write[frame_type](into, starts_ms, utc_s):
-            self._register(into, starts_ms, utc_s)
         return into[0] >> 4
 
     def _follow(self):
@@ -169,6 +169,8 @@ class Contents:
 
     def _register(self, into, starts_ms, utc_s):
         poll, engine = self._poll, self._engine
+        if poll.read_ms is None:
+            return False
         permille = self._permille(poll.voltage_dv) if poll.voltage_dv else None
         about = (self._flags(), 1 if utc_s else 0, engine.net)
         number = self.schedule.asked

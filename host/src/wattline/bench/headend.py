@@ -104,6 +104,7 @@ class HeadEnd:
         self._samples = 0
         self.tickets: list[Ticket] = []
         self.frames_sent = 0
+        self.beacons = 0
 
     def secrets(self) -> dict[str, str]:
         """Return what a module is given at programming, as `endpoint.keys` has it."""
@@ -182,6 +183,7 @@ class HeadEnd:
             return True
         if beacon_s - now_s <= _LEAD_S:
             slot, self._next_beacon = self._next_beacon, self._next_beacon + 1
+            self.beacons += 1
             start = self._first_cycle(beacon_s)
             late_s = float(self._mains.times(np.array([float(start)]))[0]) - beacon_s
             self._put(

@@ -34,6 +34,10 @@ from wattline.errors import WattlineError
 _ANSWER_S = 170.0
 _TIME_S = 120.0
 _STREAM_S = 200.0
+# A module that has just started is listening by then.
+_BOOT_S = 6.0
+# A frame of the downlink and what follows it in the module.
+_FRAME_S = 9.0
 _GROUP = 7
 _RESET = 4711
 _TRANSFER = 9
@@ -72,6 +76,7 @@ class Story:
         self._note = note
         self._frames: list[Frame] = []
         self._script = self._play()
+        self._first_half: list[Ticket] = []
         self.is_over = False
 
     def step(self, heard: list[Frame]) -> None:
@@ -99,15 +104,18 @@ class Story:
 
     def _play(self) -> Iterator[None]:
         headend = self._headend
-        group = headend.send("SET_GROUP", pack(SET_GROUP, (0, _GROUP)))
+        yield from self._wait(lambda: False, _BOOT_S)
         self._gates()
+        group = headend.send("SET_GROUP", pack(SET_GROUP, (0, _GROUP)))
         reset = pack(DEMAND_RESET, (_RESET,))
         first, second = headend.send("DEMAND_RESET", reset), headend.send("the same again", reset)
+        yield from self._wait(lambda: headend.beacons > 0, _TIME_S)
         stream = headend.stream(STREAM_REGISTER, EXTREME_MAXIMUM, True, True)
+        frozen = headend.send_group("FREEZE to the group", _GROUP, pack(FREEZE, (1,)))
+        begun, half, parts = self._begin_upload()
         yield from self._wait(self._knows_time, _TIME_S)
         self._claim("a beacon sets the module's clock", self._knows_time())
-        frozen = headend.send_group("FREEZE to the group", _GROUP, pack(FREEZE, (1,)))
-        yield from self._answers(group, first, second, stream, frozen)
+        yield from self._answers(group, first, second, stream, frozen, begun)
         self._claim("a group is joined", group.result == DONE, _words(group))
         self._claim("a demand reset is done", first.result == DONE, _words(first))
         self._claim(
@@ -117,7 +125,8 @@ class Story:
         )
         self._claim("streaming is activated", stream.result == DONE, _words(stream))
         self._claim("a group command is carried out", frozen.result == DONE, _words(frozen))
-        yield from self._upload()
+        self._claim("an upload is begun", begun.result == PENDING, _words(begun))
+        yield from self._go_on_with_upload(half, parts)
         yield from self._stream()
 
     def _knows_time(self) -> bool:
@@ -139,23 +148,30 @@ class Story:
             refused == 3 and unsent,
         )
 
-    def _upload(self) -> Iterator[None]:
-        headend, rig = self._headend, self._rig
-        body = schedule_body()
-        begin, *parts = frames.transfer(_TRANSFER, SCHEDULE, body)
+    def _begin_upload(self) -> tuple[Ticket, int, list[bytes]]:
+        """Send the beginning and the first half of the parts of a schedule."""
+        begin, *parts = frames.transfer(_TRANSFER, SCHEDULE, schedule_body())
         half = len(parts) // 2
-        begun = headend.send("TRANSFER_BEGIN", begin)
-        sent = [headend.send(f"part {i}", part) for i, part in enumerate(parts[:half])]
-        yield from self._answers(begun)
-        self._claim("an upload is begun", begun.result == PENDING, _words(begun))
+        begun = self._headend.send("TRANSFER_BEGIN", begin)
+        self._first_half = [
+            self._headend.send(f"part {i}", part) for i, part in enumerate(parts[:half])
+        ]
+        return begun, half, parts
+
+    def _go_on_with_upload(self, half: int, parts: list[bytes]) -> Iterator[None]:
+        """Reset the module in the middle, ask what is missing, and bring it."""
+        headend, rig = self._headend, self._rig
+        sent = self._first_half
         yield from self._wait(lambda: all(t.on_line is not None for t in sent), _ANSWER_S)
-        on_line_s = [t.on_line for t in sent if t.on_line is not None]
-        yield from self._wait(lambda: rig.now_s > max(on_line_s, default=0.0) + 9, _ANSWER_S)
+        last_s = max((t.on_line for t in sent if t.on_line is not None), default=0.0)
+        yield from self._wait(lambda: rig.now_s > last_s + _FRAME_S, _ANSWER_S)
         self._note("the module is reset in the middle of the upload")
         rig.module.reset()
+        yield from self._wait(lambda: False, _BOOT_S)
         query = headend.send("TRANSFER_QUERY", pack(TRANSFER_QUERY, (_TRANSFER,)))
         yield from self._answers(query)
-        missing = frames.missing_parts(query.answer["data"], len(body)) if query.answer else []
+        length = len(schedule_body())
+        missing = frames.missing_parts(query.answer["data"], length) if query.answer else []
         self._claim(
             "the upload goes on where it was",
             missing == list(range(half, len(parts))),
