@@ -173,6 +173,14 @@ def test_R7_without_a_password_the_port_says_what_is_needed(capsys, desk, tmp_pa
     assert code == 0, err
 
 
+def test_a_port_that_is_locked_says_so(capsys, desk, secret, monkeypatch):
+    monkeypatch.setattr("wattline.optical.session._BUSY_S", 0)
+    desk.guard.restore_lock(5, 60_000, desk.guard.now_ms)
+    code, _, err = run(capsys, "read", "--port", desk.port, "--password-file", secret)
+    assert code == 1 and "locked" in err and err.count("\n") == 1
+    desk.guard.restore_lock(0, 0, desk.guard.now_ms)
+
+
 def test_what_cannot_be_read_is_one_sentence(capsys, desk, tmp_path):
     for arguments in (
         ("--usb", tmp_path / "none"),

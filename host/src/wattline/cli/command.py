@@ -13,6 +13,7 @@ from endpoint.metering import gates
 from endpoint.programming import SETTINGS
 from wattline.errors import RunError, WattlineError
 from wattline.programmer import advice, commands, passwords
+from wattline.programmer.parts import firmware_of
 from wattline.programmer.roads import PortRoad
 from wattline.replay.schedules import rate_number
 
@@ -29,7 +30,6 @@ app = App(
 schedule_app = App(name="schedule", help="Load a rate schedule, put it in force, or cancel it.")
 app.command(schedule_app)
 
-_VERSION_AT = 14  # of ST-1
 _SWITCH = {"yes": 1, "no": 0, "on": 1, "off": 0}
 _MODES = {
     "off": codes.STREAM_OFF,
@@ -176,7 +176,7 @@ def stream(
         Which voltage of each hour goes with it.
     """
     with _road(at) as road:
-        firmware = road.read(1, _VERSION_AT, 1)[0]
+        firmware = firmware_of(road)
         if not gates.can_stream(firmware):
             raise WattlineError(
                 f"firmware {firmware} cannot stream; {gates.STREAM_FIRMWARE} or later can"
@@ -286,7 +286,7 @@ def display(items: str, /, *, at: At) -> int:
     """
     wanted = display_items(items)
     with _road(at) as road:
-        firmware = road.read(1, _VERSION_AT, 1)[0]
+        firmware = firmware_of(road)
         settings = road.text(SETTINGS)
         advice.check_display({**settings, "display": wanted}, firmware)
         if wanted:

@@ -20,7 +20,7 @@ from wattline.board.session import BoardSession
 from wattline.cli.command import display_items
 from wattline.errors import WattlineError
 from wattline.programmer import advice, passwords, record
-from wattline.programmer.export import volts_of
+from wattline.programmer.parts import volts_of
 from wattline.programmer.roads import PortRoad
 from wattline.programmer.targets import Facts, PortTarget, UsbTarget
 
@@ -228,9 +228,13 @@ def run(
 def _show_label(usb: str | None, port: str | None, as_json: bool) -> None:
     if port is not None:
         raise WattlineError("the label is read over USB only; leave --port out")
-    with BoardSession(find_port(usb)) as session:
+    with BoardSession(find_port(usb), say=_say) as session:
         text = read_label(session)
     print(json.dumps({"label": text}) if as_json else text)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _check_role(role: str | None, version: str | None) -> None:
@@ -249,7 +253,7 @@ def _open(
             status = read_status(name)
         except WattlineError:
             status = {}  # at the MicroPython prompt, or its application does not run
-        return UsbTarget(stack.enter_context(BoardSession(name)), status)
+        return UsbTarget(stack.enter_context(BoardSession(name, say=_say)), status)
     password = passwords.password(password_file, "admin")
     if password is None:
         raise WattlineError(

@@ -137,7 +137,7 @@ def from_status(
             Advice(
                 "display to check",
                 "what the module counts changes: the meter should display the same; after its "
-                "next read `wattline read status` tells in interface_bits (16) whether it does not",
+                "next read `wattline read status` tells in interface_bits (16) if it does not",
             )
         )
     elif bits & DISPLAY_DIFFERS:

@@ -8,13 +8,10 @@ from endpoint.metering import forms
 from endpoint.programming import SETTINGS, STATUS
 from endpoint.store.layout import INPUT
 from wattline.errors import WattlineError
-from wattline.image import boards
 from wattline.programmer.history import head, is_lost, raw_rows
+from wattline.programmer.parts import firmware_of, volts_of
 from wattline.programmer.roads import Road
 from wattline.replay import log
-
-_VERSION_AT = 14  # of ST-1: after manufacturer, model and hardware
-_DV_PER_V = 10
 
 
 def export(
@@ -66,23 +63,10 @@ def _settings(road: Road) -> dict[str, Any]:
         "net": settings["net"],
         "net_register_only": settings["net_register"],
         "poll_s": settings["poll_s"],
-        "firmware": road.read(1, _VERSION_AT, 1)[0],
+        "firmware": firmware_of(road),
     }
     if settings["largest_kw"]:
         # A replay sizes the plausibility limit by a multiplier of the form's own.
         form = forms.form(made["form"], made["voltage"])
         made["multiplier"] = max(1, round(settings["largest_kw"] * 1000 / form.cap_w()))
     return made
-
-
-def volts_of(board: str) -> int:
-    """Return the nominal service voltage of a board."""
-    if board not in boards.names():
-        raise WattlineError(f"the module says it is a {board}, which this program does not know")
-    return boards.data(board).NOMINAL_DV // _DV_PER_V
-
-
-def forms_of(board: str) -> list[str]:
-    """Return the names of the forms that a board serves."""
-    volts_of(board)
-    return forms.names(boards.data(board).PART_NUMBER)

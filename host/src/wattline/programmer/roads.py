@@ -119,6 +119,13 @@ class PortRoad:
     def __enter__(self) -> "PortRoad":
         try:
             self._session.open(password=self._password)
+        except Refused as error:
+            self._port.close()
+            if error.error == services.BSY:
+                raise RunError(
+                    "the port is locked after too many wrong passwords; try again in a minute"
+                ) from None
+            raise
         except BaseException:
             self._port.close()
             raise

@@ -10,10 +10,8 @@ from endpoint.programming import KEYS, RESTART, SETTINGS, STATUS, TEXT_MAX_BYTES
 from wattline.board import program as usb
 from wattline.board.session import Executor
 from wattline.errors import RunError, WattlineError
-from wattline.programmer.export import forms_of
+from wattline.programmer.parts import firmware_of, forms_of
 from wattline.programmer.roads import PortRoad
-
-_VERSION_AT = 14  # of ST-1
 
 
 @dataclass
@@ -89,7 +87,7 @@ class PortTarget:
         return Facts(
             board,
             str(status.get("chip")),
-            self._road.read(1, _VERSION_AT, 1)[0],
+            firmware_of(self._road),
             forms_of(board),
             str(status.get("state", "")).startswith("not programmed"),
             settings,

@@ -1,0 +1,34 @@
+"""What a module is, from what it says of itself: its board's voltage and forms, its firmware."""
+
+from endpoint.metering import forms
+from wattline.errors import WattlineError
+from wattline.image import boards
+from wattline.programmer.roads import Road
+
+_MANUFACTURER_TABLE = 1
+_VERSION_AT = 14  # after manufacturer, model and hardware
+_DV_PER_V = 10
+
+
+def firmware_of(road: Road) -> int:
+    """Return the firmware version, which everybody may read."""
+    return road.read(_MANUFACTURER_TABLE, _VERSION_AT, 1)[0]
+
+
+def volts_of(board: str) -> int:
+    """Return the nominal service voltage of a board.
+
+    Raises
+    ------
+    WattlineError
+        This program does not know the board.
+    """
+    if board not in boards.names():
+        raise WattlineError(f"the module says it is a {board}, which this program does not know")
+    return boards.data(board).NOMINAL_DV // _DV_PER_V
+
+
+def forms_of(board: str) -> list[str]:
+    """Return the names of the forms that a board serves; raises as `volts_of`."""
+    volts_of(board)
+    return forms.names(boards.data(board).PART_NUMBER)
