@@ -27,7 +27,7 @@ def refused(**data):
         ({"meter": {"fowrard_wh": 1}}, ["fowrard_wh", "[meter]", '"forward_wh"']),
         ({"reads": [{"at": "10:00", "forward": 1}]}, ["forward", "[[reads]] number 1"]),
         ({"settings": {"detent": 2}}, ["detent", "[settings]", "true or false"]),
-        ({"settings": {"interval_min": 7}}, ["BadSetting"]),
+        ({"settings": {"interval_min": 7}}, ["interval_min in [settings]", "5, 15, 30, 60"]),
         ({"settings": {"net": True, "detent": False}}, ["NetNeedsDetent"]),
         ({"meter": {"form": "9S"}}, ["9S", "[meter]"]),
         ({"meter": {"form": "3S", "voltage": 208}}, ["208"]),

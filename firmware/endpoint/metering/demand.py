@@ -143,6 +143,14 @@ class Demand:
             self.rate_w[rate] = self.last_w
             self.rate_s[rate] = self.end_s
 
+    def offer(self, w, end_s, other_w, rate):
+        """Take a peak that was found elsewhere, if it is larger; it has no coincident voltage."""
+        if w > self.peak_w:
+            self.peak_w, self.peak_s = w, end_s
+            self.coincident_w, self.coincident_dv = other_w, 0
+        if rate < RATES and w > self.rate_w[rate]:
+            self.rate_w[rate], self.rate_s[rate] = w, end_s
+
     def was_done(self, identity):
         """Tell whether a reset with this number has been executed."""
         return identity in self.identities

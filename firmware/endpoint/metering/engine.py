@@ -78,6 +78,8 @@ from endpoint.metering.register import (
 from endpoint.metering.steps import CHANGED, COUNTED, NEGATED
 from endpoint.metering.tou import NO_RATE, Tariff
 from endpoint.metering.tou import STATE_BYTES as SCHEDULES_BYTES
+from endpoint.metering.undated import STATE_MAX_BYTES as _UNDATED_MAX_BYTES
+from endpoint.metering.undated import Undated
 from endpoint.metering.voltage import DAY_ROW_BYTES, Voltage
 from endpoint.metering.voltage import STATE_BYTES as _VOLTAGE_BYTES
 
@@ -137,6 +139,7 @@ RECORD_BYTES = (
     + _PLACEMENT_MAX_BYTES
     + _DEMAND_MAX_BYTES
     + _TAIL_BYTES
+    + _UNDATED_MAX_BYTES
 )
 
 _DETENT = const(0x01)
@@ -192,6 +195,8 @@ class Engine:
         What happened; for the caller to take.
     placement : Placement
     demand : Demand
+    undated : Undated
+        Demand while the time is unknown.
     tariff : Tariff
     outages : Outages
     voltage : Voltage
@@ -218,6 +223,7 @@ class Engine:
     ):
         check(detent, net, firmware_version, net_register_only)
         self._form_cap_w = self._cap_w = cap_w
+        self._poll_s = poll_s
         self._turn_gap_s = turn_gap_s(cap_w)
         self.multiplier = 1
         self._firmware_version = firmware_version
@@ -257,6 +263,7 @@ class Engine:
             cap_w, poll_s, self.site, self.tariff, sink, self.voltage, self._on_reset
         )
         self.demand = self.placement.demand
+        self.undated = Undated()
         self.state = NOT_STARTED
         self.streaming = STREAM_OFF
         self.extreme = MINIMUM
@@ -387,7 +394,10 @@ class Engine:
         """
         demand = self.demand
         before = demand.sub_min
+        is_same = (before, demand.period_min) == (sub_min, period_min)
         demand.configure(period_min, sub_min, clpu_min, clpu_outage_s, lockout_s)
+        if not is_same:  # a start says the same again
+            self.undated.stop()
         if before != sub_min:
             self.voltage.intervals.restart(sub_min * 60)
             self.placement.realign()
@@ -523,6 +533,7 @@ class Engine:
         if self._is_started:
             self.meter_changes += 1
             self._event(METER_CHANGED, old_wh, self.forward.baseline_wh)
+            self.undated.doubt()
             for is_reverse in (False, True):
                 self._queue(is_reverse, now_l, 0, CHANGED)
             self.placement.place()
@@ -597,6 +608,9 @@ class Engine:
         self.credited_wh += credited_wh
         self.ignored_wh += forward_wh + reverse_wh - credited_wh
         placement = self.placement
+        if not placement.is_dated:
+            delivered_wh = credited_wh if sign == COUNTED else forward_wh
+            self._count_undated(now_l, delivered_wh, reverse_wh)
         if not placement.accept(now_l, forward_wh, reverse_wh, sign):
             placement.queue(False, now_l, forward_wh, 0)
             placement.queue(True, now_l, reverse_wh, sign)
@@ -604,8 +618,23 @@ class Engine:
             self._look_at_schedule()
         return credited_wh
 
+    def _count_undated(self, now_l, wh, reverse_wh):
+        """Count a step toward demand while the time is unknown (rule M-14)."""
+        undated, clock = self.undated, self.clock
+        if not undated.is_on:
+            blind_s = 60 * self.demand.clpu_min if clock.doubt == AFTER_OUTAGE else 0
+            undated.begin(clock.power_l, blind_s, self.demand)
+            if clock.doubt == AFTER_AWAY:
+                # Nobody knows how much of this step was used before the start.
+                undated.add(now_l, now_l, 0, 0, False)
+                return
+        start_l = self.placement.forward.known_l()
+        is_sure = now_l - start_l <= 2 * self._poll_s and not self.placement.is_in_test()
+        undated.add(start_l, now_l, wh, reverse_wh, is_sure)
+
     def _credit_doubtful(self, forward, reverse, now_l):
         """Credit what can be believed when at least one register cannot."""
+        self.undated.doubt()
         self._note_both(forward, reverse)
         before_wh = self.credited_wh
         if self._net_register_only:
@@ -700,7 +729,7 @@ class Engine:
         self.voltage.on_sample(mono_ms, voltage_dv, utc_s)
 
     def _on_fit(self, is_fit, mono_ms):
-        """A voltage that counts left the limits at this moment, or is back in them."""
+        """Follow a voltage that left the limits at this moment, or is back in them."""
         self._limit(_OOR_VOLTAGE, is_fit, self.clock.lit_l(mono_ms // 1000))
 
     def _end_day(self, utc_s, mono_ms):
@@ -745,6 +774,7 @@ class Engine:
     def on_no_table(self, mono_s):
         """Take that the meter shows no usable data table: say so, record no zeros."""
         self._wake(mono_s)
+        self.clock.now_l(mono_s)
         if self.state != NOT_LOGGING:
             self._event(NO_TABLE, 0, 0)
         self.state = NOT_LOGGING
@@ -784,6 +814,8 @@ class Engine:
         self.outages.lit(dark_s)
         self.placement.node(now_l, OUTAGE, dark_s)
         self._event(POWER_RETURNED, dark_s, now_l)
+        if self.undated.is_on:
+            self.undated.go_dark(now_l, dark_s)
         self._put_outage(0 if clock.doubt else now_l + clock.offset_s - dark_s, dark_s, 0)
         self.placement.place()
 
@@ -833,7 +865,9 @@ class Engine:
             utc_s += clock.last_mono_s - mono_s
             mono_s = clock.last_mono_s
         now_l = clock.now_l(mono_s)
+        power_up_s = 0
         if clock.doubt:
+            power_up_s = utc_s - self.undated.uptime_s(now_l)
             self._resolve(utc_s, mono_s, now_l)
             self._event(CLOCK_SET, utc_s, now_l)
         else:
@@ -845,6 +879,9 @@ class Engine:
         self.placement.sync_s = utc_s
         self.placement.sync_bound_s = bound_s
         self.placement.place()
+        if self.undated.is_on:
+            self.placement.adopt_peak(self.undated, power_up_s)
+            self.undated.stop()
         self._look_at_schedule()
 
     def _correct(self, by_s, now_l):
@@ -922,6 +959,7 @@ class Engine:
         was_dark = clock.is_dark
         kept_l = clock.kept_l()
         self._extra_s = UNKNOWN_GAP_S
+        self.undated.stop()  # nobody will ever date it
         if clock.doubt:
             kept_l = self._give_up(kept_l, was_dark)
         if was_dark:
@@ -1028,6 +1066,7 @@ class Engine:
             return reply.TOO_SOON
         utc_s = clock.utc_s(mono_s)
         demand.note_reset(identity, utc_s, life_s)
+        self.undated.reset()
         self._event(DEMAND_RESET, identity, demand.resets)
         if self.placement.has_boundary_before(utc_s):
             # An interval that ended before this has still to be closed: it is the old period's.
@@ -1098,7 +1137,7 @@ class Engine:
         placement, tariff = self.placement, self.tariff
         if not from_utc_s:
             if not utc_s:
-                if tariff.active is not None or tariff.pending is not None:
+                if tariff.active or tariff.pending:
                     return reply.TIME_UNKNOWN
                 tariff.start(data)
                 self._event(SCHEDULE_PLANNED, tariff.active.identity, 0)
@@ -1274,7 +1313,7 @@ class Engine:
         self.voltage.pack_into(buffer, at)
         end = self.placement.pack_into(buffer, at + _VOLTAGE_BYTES)
         struct.pack_into(_TAIL, buffer, end, self.multiplier)
-        end += _TAIL_BYTES
+        end = self.undated.pack_into(buffer, end + _TAIL_BYTES)
         struct.pack_into("<I", buffer, HEAD_BYTES - 4, end)
         return end
 
@@ -1383,8 +1422,10 @@ class Engine:
         at += _OUTAGES_BYTES
         self.voltage.unpack_from(buffer, at)
         at = self.placement.unpack_from(buffer, at + _VOLTAGE_BYTES)
-        if at + _TAIL_BYTES <= struct.unpack_from("<I", buffer, HEAD_BYTES - 4)[0]:
+        end = struct.unpack_from("<I", buffer, HEAD_BYTES - 4)[0]
+        if at + _TAIL_BYTES <= end:
             self.configure_cap(struct.unpack_from(_TAIL, buffer, at)[0])
+        self.undated.unpack_from(buffer, at + _TAIL_BYTES, end)
         self.voltage.intervals.length_s = 60 * self.demand.sub_min
         self.placement.go_on()
 

@@ -32,6 +32,7 @@ from endpoint.metering.rows import (
     PARTIAL,
     PF,
     RINGS,
+    TEST,
     TIME,
 )
 from endpoint.metering.steps import (
@@ -443,6 +444,22 @@ class Placement:
         if self.at_l >= from_l:
             self.at_l += by_s
             self._piece_l += by_s
+
+    def is_in_test(self):
+        """Tell whether the meter is in test mode, also where nothing is placed yet."""
+        for i in range(len(self._nodes_l) - 1, -1, -1):
+            if self._nodes_kind[i] in (RAISE, CLEAR) and self._nodes_s[i] == TEST:
+                return self._nodes_kind[i] == RAISE
+        return bool(self._sticky & TEST)
+
+    def adopt_peak(self, undated, power_up_s):
+        """Take over a peak that was found against uptime, where placing has lost the detail."""
+        if not undated.peak_w:
+            return
+        demand = self.demand
+        end_s = power_up_s + undated.peak_up_s
+        rate = self._tariff.rate_at(end_s - demand.period_min * _S_PER_MIN)
+        demand.offer(undated.peak_w, end_s, undated.peak_other_w, rate)
 
     def has_boundary_before(self, label_s):
         """Tell whether a demand interval has ended, now or before, that is not closed yet."""

@@ -1,5 +1,6 @@
 """Questions of a scenario that need no engine: dials, forms, limits, gates and display slots."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -93,10 +94,14 @@ def _bought(table: Table) -> dict[str, Any]:
     if text == "unknown":
         return {"display_items": "ask"}
     try:
-        year, month, day = (int(part) for part in text.split("-"))
+        found = dt.date.fromisoformat(text)
     except ValueError:
         raise table.error("bought", 'a date such as "2007-09-01", or "unknown"') from None
-    return {"display_items": "allowed" if gates.takes_items((year, month, day)) else "refused"}
+    return {
+        "display_items": "allowed"
+        if gates.takes_items((found.year, found.month, found.day))
+        else "refused"
+    }
 
 
 def _supply(table: Table) -> dict[str, Any]:
@@ -124,7 +129,10 @@ def _range(table: Table) -> dict[str, Any]:
 
 def _average(table: Table) -> dict[str, Any]:
     extremes = Extremes()
-    for v in table.take("average_of_v", []):
+    volts = table.take("average_of_v", [])
+    if not isinstance(volts, list) or not all(isinstance(v, int | float) for v in volts):
+        raise table.error("average_of_v", "a list of voltages in V")
+    for v in volts:
         extremes.add(round(v * 10), 0)
     return {
         "average_dv": extremes.average_dv(),

@@ -9,6 +9,8 @@ from wattline.replay.schedules import rate_number
 from wattline.replay.table import Table
 from wattline.replay.times import seconds
 
+_MOST_WH = 10**12
+
 # What the endpoint does not have and refuses by name (rule E-6).
 _IN_THE_METER = ("ct", "pt", "kh", "multiplier", "ct_ratio", "pt_ratio")
 
@@ -90,7 +92,7 @@ def _or(value: Any, default: Any) -> Any:
 
 COMMANDS = {
     "reset": Command(
-        lambda table, reader: {"id": table.integer("id", 1, 0)},
+        lambda table, reader: {"id": table.integer("id", 1, 0, 0xFFFFFFFE)},
         lambda engine, mono_s, values: engine.reset_demand(values["id"], mono_s),
     ),
     "freeze": Command(
@@ -104,7 +106,7 @@ COMMANDS = {
         lambda engine, mono_s, values: engine.configure_profile(values["interval_min"]),
     ),
     "preset": Command(
-        lambda table, reader: {"total_wh": table.integer("total_wh", 0)},
+        lambda table, reader: {"total_wh": table.integer("total_wh", 0, -_MOST_WH, _MOST_WH)},
         lambda engine, mono_s, values: engine.preset(values["total_wh"]),
     ),
     "schedule": Command(

@@ -34,12 +34,23 @@ def compare(expect: dict[str, Any], report: dict[str, Any], times: Times) -> lis
     """
     place = Table(expect, "[expect]")
     mismatches = []
-    for path, value in expect.items():
+    for path, value in _flat(expect):
         found = look_up(report, path, times, place)
         wanted = _instant(value, found, times)
         if found != wanted:
             mismatches.append(Mismatch(path, wanted, found))
     return mismatches
+
+
+def _flat(expect: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return paths and values; a path may also be written without quotes, as nested tables."""
+    found = []
+    for path, value in expect.items():
+        if isinstance(value, dict):
+            found += [(f"{path}.{inner}", wanted) for inner, wanted in _flat(value)]
+        else:
+            found.append((path, value))
+    return found
 
 
 def _instant(value: Any, found: Any, times: Times) -> Any:

@@ -178,6 +178,22 @@ def _peak(w: int, at_s: int) -> dict[str, Any]:
     return {"w": w, "at": utc_text(at_s) if w else None}
 
 
+def _running_peak(engine: Any) -> dict[str, Any]:
+    """Return the last demand and the peak, which may still wait for its date (rule M-14)."""
+    demand, undated = engine.demand, engine.undated
+    if undated.is_on and undated.peak_w > demand.peak_w:
+        peak = {"w": undated.peak_w, "at": None, "uptime_s": undated.peak_up_s}
+        coincident_w, coincident_dv = undated.peak_other_w, 0
+    else:
+        peak = {**_peak(demand.peak_w, demand.peak_s), "uptime_s": None}
+        coincident_w, coincident_dv = demand.coincident_w, demand.coincident_dv
+    return {
+        "last_w": undated.last_w if undated.is_on else demand.last_w,
+        "peak": peak,
+        "coincident": {"reverse_w": coincident_w, "voltage_dv": coincident_dv or None},
+    }
+
+
 def _demand(runner: Runner) -> dict[str, Any]:
     engine = runner.engine
     demand = engine.demand
@@ -188,11 +204,7 @@ def _demand(runner: Runner) -> dict[str, Any]:
         "intervals": [
             _demand_row(rows.unpack(rows.DEMAND, row)) for row in _rows(runner, rows.DEMAND)
         ],
-        "peak": _peak(demand.peak_w, demand.peak_s),
-        "coincident": {
-            "reverse_w": demand.coincident_w,
-            "voltage_dv": demand.coincident_dv or None,
-        },
+        **_running_peak(engine),
         "previous": _peak(demand.previous_w, demand.previous_s),
         "cumulative_w": demand.cumulative_w,
         "continuous_cumulative_w": demand.continuous_cumulative_w(),

@@ -107,6 +107,8 @@ class Runner:
         self._methods: list[tuple[str, tuple]] = []
         self._schedules: bytes | None = None  # they change by command only
         self._stopped = False
+        self._is_dark = False
+        self._postponed: tuple[str, bool, int] | None = None  # a restart that waits for power
         self._keeps_at_dark: tuple[int, int] | None = None
         self.start(start_ms)
 
@@ -131,6 +133,7 @@ class Runner:
         """Live through everything until the end."""
         for item in inputs:
             self._wait(item.at_ms)
+            self._is_dark = item.kind == "dark" or (self._is_dark and item.kind != "lit")
             if not self._stopped or item.kind in ("lit", "restart"):
                 getattr(self, "_" + item.kind)(item.at_ms, item.values)
             self._finish_rows(item.at_ms)
@@ -249,7 +252,13 @@ class Runner:
 
     def _lit(self, at_ms: int, values: dict[str, Any]) -> None:
         keeps = values.get("keeps", "all")
-        if keeps == "all":
+        if self._postponed is not None:
+            cause, keeps_clock, lost = self._postponed
+            self._postponed = None
+            self._back(at_ms, cause, keeps_clock and keeps != "nothing", lost)
+        elif keeps == "all" and self._stopped:
+            return  # the module is away: it will not see this edge
+        elif keeps == "all":
             self.engine.on_lit(self.mono_ms(at_ms))
         else:
             self._back(at_ms, "power", keeps == "clock", 0)
@@ -259,7 +268,11 @@ class Runner:
         self._stopped = True
 
     def _restart(self, at_ms: int, values: dict[str, Any]) -> None:
-        self._back(at_ms, values["cause"], values["keeps_clock"], values["lost"])
+        restart = values["cause"], values["keeps_clock"], values["lost"]
+        if self._is_dark:
+            self._postponed = restart  # it finds no power, and starts for good with it
+        else:
+            self._back(at_ms, *restart)
 
     def _back(self, at_ms: int, cause: str, keeps_clock: bool, lost: int) -> None:
         """Start the module again, from the record that its flash holds."""

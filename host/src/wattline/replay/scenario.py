@@ -24,7 +24,7 @@ from wattline.replay.inputs import (
 from wattline.replay.schedules import Written
 from wattline.replay.service import Service, Spans
 from wattline.replay.table import ScenarioError, Table
-from wattline.replay.times import Times, seconds
+from wattline.replay.times import Times, period_s, seconds
 
 _MAX_BYTES = 4_000_000
 _MAX_INPUTS = 5_000_000
@@ -39,6 +39,7 @@ _ZONES = {
     "Hawaii": -600,
 }
 _CAUSES = ("power", "watchdog", "reflash", "crash", "programmed")
+_PERIODS_MIN = (5, 15, 30, 60)
 _KEEPS = ("all", "clock", "nothing")
 
 
@@ -137,6 +138,8 @@ class _Reader:
         self._commands(top.many("commands", "command"))
         end = top.take("end")
         end_ms = None if end is None else self.times.read(end, top, "end")
+        if end_ms is not None and end_ms < start_ms:
+            raise top.error("end", "a time after start")
         self._energy(end_ms)
         asks = top.many("asks", "ask")
         expect = top.take("expect", {})
@@ -208,14 +211,16 @@ class _Reader:
             "firmware_version": table.integer("firmware", 18, 0),
             "poll_s": self.poll_s,
         }
-        interval_min = table.integer("interval_min", 60)
-        period_min = table.integer("demand_min", 15)
-        sub_min = table.integer("subinterval_min", period_min)
-        clpu_min = table.integer("clpu_minutes", 0)
+        interval_min = table.among("interval_min", _PERIODS_MIN, 60)
+        period_min = table.among("demand_min", _PERIODS_MIN, 15)
+        sub_min = table.integer("subinterval_min", period_min, 1)
+        if period_min % sub_min:
+            raise table.error("subinterval_min", f"a part of demand_min, {period_min}")
+        clpu_min = table.integer("clpu_minutes", 0, 0, 255)
         clpu_outage_s = seconds(table, "clpu_min_outage", 300)
         lockout_s = seconds(table, "reset_lockout", 86_400)
         step_s = seconds(table, "time_flag_threshold", 15)
-        drift_ppm = table.integer("drift_ppm", 30)
+        drift_ppm = table.integer("drift_ppm", 30, 0, 10_000)
         self.display = table.take("display", [])
         table.done()
         methods = [
@@ -238,16 +243,16 @@ class _Reader:
     def _meter(self, table: Table, engine: dict[str, Any], methods: list) -> None:
         name = table.text("form", "2S")
         voltage = table.integer("voltage", None)
-        if voltage is None:
-            voltage = 120 if name in ("1S", "12S", "25S") else 240
-        multiplier = table.integer("multiplier", 1, 1)
+        multiplier = table.integer("multiplier", 1, 1, 0xFFFF)
         try:
             self.form = form(name, voltage)
         except MeteringError as error:
-            raise ScenarioError(
-                f"form {name} at {voltage} V in [meter]: {error.__doc__}"
-            ) from None
+            at = "" if voltage is None else f" at {voltage} V"
+            raise ScenarioError(f"form {name}{at} in [meter]: {error.__doc__}") from None
+        voltage = self.form.voltage_v
         largest_kw = table.number("largest_kw")
+        if largest_kw is not None and largest_kw < 0.001:
+            raise table.error("largest_kw", "a power in kW above 0")
         engine["cap_w"] = self.form.cap_w() if largest_kw is None else round(largest_kw * 1000)
         methods.append(("configure_cap", (multiplier,)))
         engine["net_register_only"] = table.flag("net_register_only", False)
@@ -263,7 +268,7 @@ class _Reader:
         known = table.flag("known", True)
         error_s = table.integer("error_s", 0)
         bound_s = table.integer("bound_s", 1, 0)
-        drift_ppm = table.integer("drift_ppm", 0)
+        drift_ppm = table.integer("drift_ppm", 0, -100_000, 100_000)
         table.done()
         if known:
             self._put(
@@ -349,6 +354,11 @@ class _Reader:
         keeps = table.choice("keeps", _KEEPS, "all")
         commit = table.flag("committed", True)
         table.done()
+        for other_from_ms, other_to_ms in self.darks:
+            if from_ms < other_to_ms and other_from_ms < to_ms:
+                raise ScenarioError(
+                    f"{table.place} overlaps another [[dark]]; write one, or end one first."
+                )
         self.darks.append((from_ms, to_ms))
         if keeps != "all":
             self.has_restarts = True
@@ -382,11 +392,14 @@ class _Reader:
         error_s = seconds(table, "error_s", 0)
         bound_s = table.integer("bound_s", 1, 0)
         table.done()
+        utc_s = says_ms // 1000 + delay_s + error_s
+        if not 0 < utc_s <= 0xFFFFFFFF:
+            raise table.error("error_s", "such that the time stays between 1970 and 2106")
         self._put(
             at_ms,
             CLOCK,
             "time",
-            utc_s=says_ms // 1000 + delay_s + error_s,
+            utc_s=utc_s,
             bound_s=bound_s,
             place=table.place,
         )
@@ -411,7 +424,7 @@ class _Reader:
             "reverse_wh": table.integer("reverse_wh", None, 0),
             "clock_offset_s": table.integer("clock_offset_s", None),
         }
-        multiplier = table.integer("multiplier", None, 1)
+        multiplier = table.integer("multiplier", None, 1, 0xFFFF)
         table.done()
         if multiplier is not None:
             self._put(at_ms, WORLD, "multiplier", multiplier=multiplier)
@@ -421,7 +434,7 @@ class _Reader:
         if "at" not in table:
             from_ms, to_ms = self._span(table)
             dv = self._dv(table)
-            every_s = seconds(table, "every")
+            every_s = period_s(table, "every")
             table.done()
             if every_s is None:
                 self.levels.append((from_ms, to_ms, dv))
@@ -466,12 +479,14 @@ class _Reader:
         loads = []
         for table in top.many("loads", "load"):
             from_ms, to_ms = self._span(table)
-            forward_w = table.integer("forward_w", 0)
+            forward_w = table.integer("forward_w", 0, 0)
             reverse_w = table.integer("reverse_w", 0, 0)
-            per_s = table.integer("wh_per_s")
-            table.done()
+            per_s = table.number("wh_per_s")
             if per_s is not None:
-                forward_w = per_s * 3600
+                forward_w = round(per_s * 3600)
+                if per_s < 0 or abs(forward_w - per_s * 3600) > 1e-6:
+                    raise table.error("wh_per_s", "a number that makes whole watts")
+            table.done()
             loads.append((from_ms, to_ms, forward_w, reverse_w))
         self.service = Service(loads, self.darks)
         self.away = Spans(self.aways)
@@ -482,7 +497,7 @@ class _Reader:
         for table in polls:
             from_ms = self.times.get(table, "from", self.start_ms)
             to_ms = self.times.get(table, "to", end_ms or self._last_ms(loads))
-            every_s = seconds(table, "every", self.poll_s)
+            every_s = period_s(table, "every", self.poll_s)
             table.done()
             self._polls(from_ms, to_ms, every_s)
         if loads and not polls and not any(item.kind == "read" for item in self.inputs):
@@ -506,7 +521,7 @@ class _Reader:
         self._before: tuple[int, int, int] | None = None
         for table in tables:
             at_ms = self.times.need(table, "at")
-            every_s = seconds(table, "every", self.poll_s)
+            every_s = period_s(table, "every", self.poll_s)
             forward = table.take("forward_wh")
             reverse = table.take("reverse_wh")
             count = max(len(v) if isinstance(v, list) else 1 for v in (forward, reverse))
@@ -531,14 +546,15 @@ class _Reader:
             if stamp is not None:
                 values["stamp"] = stamp
             volts = table.number("v")
-            polled_s = seconds(table, "polled_every")
+            polled_s = period_s(table, "polled_every")
             table.done()
+            if values["serial"] is not None and not 0 < len(values["serial"]) <= 20:
+                raise table.error("serial", "a text of 1 to 20 characters")
             for i in range(count):
-                for value in (forward[i], reverse[i]):
-                    if value is not None and (
-                        isinstance(value, bool) or not isinstance(value, int)
-                    ):
-                        raise table.error("forward_wh or reverse_wh", "whole Wh")
+                for key, value in (("forward_wh", forward[i]), ("reverse_wh", reverse[i])):
+                    is_whole = isinstance(value, int) and not isinstance(value, bool)
+                    if value is not None and (not is_whole or value < 0):
+                        raise table.error(key, "whole Wh from 0")
                 self._listed(at_ms + i * every_s * 1000, forward[i], reverse[i], polled_s, values)
                 if volts is not None:
                     self._put(at_ms + i * every_s * 1000, VOLTAGE, "voltage", dv=round(volts * 10))

@@ -42,7 +42,9 @@ class Table:
         self._known.append(key)
         return self._data.get(key, default)
 
-    def integer(self, key: str, default: Any = None, least: int | None = None) -> Any:
+    def integer(
+        self, key: str, default: Any = None, least: int | None = None, most: int | None = None
+    ) -> Any:
         """Return a whole number."""
         value = self.take(key, default)
         if value is default:
@@ -51,8 +53,17 @@ class Table:
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.error(key, "a whole number")
+        if most is not None and not (least or 0) <= value <= most:
+            raise self.error(key, f"a whole number from {least or 0} to {most}")
         if least is not None and value < least:
             raise self.error(key, f"a whole number from {least}")
+        return value
+
+    def among(self, key: str, choices: Sequence[int], default: int) -> int:
+        """Return one of some whole numbers."""
+        value = self.integer(key, default)
+        if value not in choices:
+            raise self.error(key, f"one of {', '.join(str(choice) for choice in choices)}")
         return value
 
     def number(self, key: str, default: Any = None) -> Any:
@@ -88,7 +99,8 @@ class Table:
         for choice in choices:
             if value.lower() == choice.lower():
                 return choice
-        raise self.error(key, f"one of {', '.join(choices)}{_nearest(value, choices)}")
+        must = f"{key} in {self.place} must be one of {', '.join(choices)}, not {value!r}"
+        raise ScenarioError(f"{must}{_nearest(value, choices)}.")
 
     def sub(self, key: str) -> "Table":
         """Return a table inside this one; an empty one if it is not there."""
@@ -123,7 +135,7 @@ class Table:
 
 def _nearest(word: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(word, known, 1, 0.5)
-    return f'; did you mean "{close[0]}"?'.rstrip(".") if close else ""
+    return f'; did you mean "{close[0]}"' if close else ""
 
 
 def _shown(value: Any) -> str:

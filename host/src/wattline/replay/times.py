@@ -7,13 +7,14 @@ from typing import Any
 from endpoint.metering.calendar import Site, days
 from wattline.replay.table import ScenarioError, Table
 
-_CLOCK = r"(\d{1,2}):(\d\d)(?::(\d\d)(?:\.(\d{1,3}))?)?"
+_CLOCK = r"([01]?\d|2[0-4]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,3}))?)?"
 _WALL = re.compile(rf"(?:([+-])(\d+)\s*d\s+)?{_CLOCK}")
 _DATED = re.compile(rf"(\d{{4}})-(\d\d)-(\d\d)(?:[T ]\s*{_CLOCK})?\s*(Z|UTC|[+-]\d\d:?\d\d)?")
 _LATER = re.compile(r"\+(?:\s*\d+(?:\.\d+)?\s*(?:ms|s|min|m|h|d))+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)")
 _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DAY_MS = 86_400_000
+_LAST_MS = 0xFFFFFFFF * 1000  # what a module's clock can hold
 _HOW = (
     'a time such as "06:50", "+1d 00:10" (the day after the start), "2027-03-14 06:50" (wall '
     'time), "2027-03-14T11:50Z" (UTC), "+90s" or a number of seconds (after the start)'
@@ -53,6 +54,10 @@ class Times:
         found = self._read(value)
         if found is None:
             raise ScenarioError(f"{key} in {table.place} must be {_HOW}, not {value!r}.")
+        if not 0 < found <= _LAST_MS:
+            raise ScenarioError(
+                f"{key} in {table.place} must lie between 1970 and 2106, not {value!r}."
+            )
         return found
 
     def parse(self, text: str) -> int | None:
@@ -63,6 +68,8 @@ class Times:
         if isinstance(value, bool):
             return None
         if isinstance(value, int | float):
+            if abs(value) > _LAST_MS:
+                return None
             return None if self.start_ms is None else self.start_ms + round(value * 1000)
         if isinstance(value, dt.datetime | dt.date | dt.time):
             value = value.isoformat()
@@ -113,6 +120,14 @@ def _clock_ms(match: re.Match, first: int) -> int:
 def duration_ms(text: str) -> int:
     """Return the length of "90s", "2h" or "+1h 30min" in ms."""
     return round(sum(float(number) * _UNIT_MS[unit] for number, unit in _PART.findall(text)))
+
+
+def period_s(table: Table, key: str, default: Any = None) -> Any:
+    """Return the time between two of a row under a key, s: at least one."""
+    found = seconds(table, key, default)
+    if found is not None and found < 1:
+        raise table.error(key, "at least one second")
+    return found
 
 
 def seconds(table: Table, key: str, default: Any = None) -> Any:
