@@ -18,11 +18,12 @@ _INTEGERS = {
     "offset_min": (-720, 840, 0),  # local standard time minus UTC
     "sub_min": (0, 60, 0),  # subinterval of rolling demand; 0: block demand
     "clpu_min": (0, 255, 0),  # cold-load pickup left out of demand; 0: off
-    "clpu_outage_s": (0, 86400, 300),  # shortest outage that opens it
+    "clpu_outage_s": (0, 65535, 300),  # shortest outage that opens it
     "lockout_s": (0, 2_592_000, 86_400),  # between two different demand resets; 0: off
     # Year and month in which the meter was bought, 200709; 0: unknown (G-4).
     "bought": (0, 999912, 0),
 }
+_ZONE_MIN = 15  # as the zones of the world do
 _CHOICES = {"interval_min": (15, 5, 30, 60), "demand_min": (15, 5, 30, 60)}
 _SWITCHES = {
     "detent": True,
@@ -102,6 +103,8 @@ def check(fields, forms, profiles):
         raise SettingsError("net_register needs detent to be true")
     if checked["encrypt"] and not checked["seal"]:
         raise SettingsError("encrypt needs seal to be true")
+    if checked["offset_min"] % _ZONE_MIN:
+        raise SettingsError("offset_min must be a multiple of %d" % _ZONE_MIN)
     sub_min = checked["sub_min"]
     if sub_min and checked["demand_min"] % sub_min:
         raise SettingsError("sub_min must divide demand_min")

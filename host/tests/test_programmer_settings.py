@@ -9,13 +9,17 @@ from io import StringIO
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from module_on_desk import BOARD, CHIP, PASSWORDS, SETTINGS, Desk
 
 from endpoint.hal import files
 from endpoint.keys import KEYS
+from endpoint.line.profile import PROFILES
 from endpoint.metering import forms
+from endpoint.metering.engine import Engine
 from endpoint.module import DISPLAY_DIFFERS, DISPLAY_FULL, label
-from endpoint.settings import NAMES
+from endpoint.settings import NAMES, SettingsError, check
 from wattline.board import program as usb
 from wattline.cli.app import main
 from wattline.errors import WattlineError
@@ -134,6 +138,41 @@ def test_what_is_not_given_stays_as_it_is(desk, program):
     assert (stored(desk)["net"], stored(desk)["display"]) == (True, [])
 
 
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "offset_min": st.integers(-721, 841),
+            "daylight": st.booleans(),
+            "interval_min": st.integers(0, 61),
+            "demand_min": st.sampled_from((5, 15, 30, 60)),
+            "sub_min": st.integers(-1, 61),
+            "clpu_min": st.integers(-1, 256),
+            "clpu_outage_s": st.integers(-1, 90_000),
+            "lockout_s": st.integers(-1, 3_000_000),
+            "detent": st.booleans(),
+            "net": st.booleans(),
+            "net_register": st.booleans(),
+        },
+    )
+)
+def test_the_engine_takes_every_setting_that_is_not_refused(fields):
+    try:
+        made = check({"eid": 1, "form": "2S", **fields}, ["2S"], PROFILES)
+    except SettingsError:
+        return
+    engine = Engine(72_000, made["detent"], made["net"], 18, made["net_register"])
+    engine.configure_profile(made["interval_min"])
+    engine.configure_demand(
+        made["demand_min"],
+        made["sub_min"] or made["demand_min"],
+        made["clpu_min"],
+        made["clpu_outage_s"],
+        made["lockout_s"],
+    )
+    engine.configure_site(made["offset_min"], made["daylight"])
+
+
 def test_every_setting_has_an_option(capsys):
     with pytest.raises(SystemExit):
         main(["program", "--help"])
@@ -155,6 +194,8 @@ def test_every_setting_has_an_option(capsys):
         ("--profile", "none"),
         ("--channel", 13_000),
         ("--interval-min", 7),
+        ("--offset-min", -301),
+        ("--clpu-outage-s", 70_000),
         ("--bought", "yesterday"),
         ("--bought", "2007-13"),
         ("--display", "40,x"),
