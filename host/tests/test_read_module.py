@@ -173,6 +173,14 @@ def test_R7_without_a_password_the_port_says_what_is_needed(capsys, desk, tmp_pa
     assert code == 0, err
 
 
+@pytest.mark.parametrize("text", ['{"state": "LOGGING"}', "[1]", "[]", '"x"', "7", "{"])
+def test_values_of_another_version_are_one_sentence(capsys, desk, monkeypatch, text):
+    monkeypatch.setattr(desk.module, "text", lambda table: text.encode())
+    for what in ((), ("status",), ("hours",), ("log", "-o", "never-written")):
+        code, _, err = run(capsys, "read", *what, "--usb", desk.usb)
+        assert code in (0, 1, 2) and err.count("\n") == (code > 0), (what, err)
+
+
 def test_a_port_that_is_locked_says_so(capsys, desk, secret, monkeypatch):
     monkeypatch.setattr("wattline.optical.session._BUSY_S", 0)
     desk.guard.restore_lock(5, 60_000, desk.guard.now_ms)

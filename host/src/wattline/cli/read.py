@@ -13,11 +13,11 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from endpoint.metering.calendar import Site
 from endpoint.programming import READINGS, SETTINGS, STATUS
 from wattline.board.find import find_port
-from wattline.errors import WattlineError
+from wattline.errors import RunError, WattlineError
 from wattline.programmer import passwords
+from wattline.programmer.parts import site_of
 from wattline.programmer.roads import PortRoad, UsbRoad
 
 app = App(
@@ -83,7 +83,13 @@ def readings(*, where: Where | None = None, as_json: _As_json = False) -> None:
         raise WattlineError("the module is not programmed; it measures nothing yet")
     from wattline.programmer.show import show_readings
 
-    show_readings(found, Console())
+    try:
+        show_readings(found, Console())
+    except (KeyError, TypeError, AttributeError):
+        raise RunError(
+            "the module names its values otherwise than this program; use the program of its "
+            "version, or --json"
+        ) from None
 
 
 @app.command
@@ -124,9 +130,8 @@ def _records(
     if last < 0:
         raise WattlineError("--last is a number of records, 0 for all")
     with road(where) as opened:
-        zone = opened.text(SETTINGS) or {}
-        site = Site(zone.get("offset_min", 0), zone.get("daylight", False))
-        records = history.read(opened, name, site, last or None, Progress())
+        zone = opened.text(SETTINGS)
+        records = history.read(opened, name, site_of(zone), last or None, Progress())
     if csv_file is not None:
         _write_csv(csv_file, records)
     if plot is not None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from endpoint.line import CommandError, command
 from endpoint.metering import MeteringError, tou
-from endpoint.metering.calendar import Site
 from endpoint.optical import access, services
 from endpoint.programming import (
     BAUD_CODES,
@@ -20,6 +19,7 @@ from endpoint.programming import (
     STAGED,
 )
 from wattline.errors import RunError, WattlineError
+from wattline.programmer.parts import site_of
 from wattline.programmer.roads import PortRoad
 from wattline.replay.report import refusal
 from wattline.replay.schedules import Written
@@ -86,9 +86,7 @@ def instant_s(road: PortRoad, text: str) -> int:
     """Return the second that ``now``, "2027-03-14T11:50Z" or a wall time of the site names."""
     if text.lower() == "now":
         return int(time.time())
-    settings = road.text(SETTINGS) or {}
-    site = Site(settings.get("offset_min", 0), settings.get("daylight", False))
-    found = Times(site).parse(text)
+    found = Times(site_of(road.text(SETTINGS))).parse(text)
     if found is None:
         raise WattlineError(
             f'{text!r} is no time; write "2027-03-14 06:50" (wall time of the module\'s zone) or '

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from endpoint.metering import forms
+from endpoint.metering import MeteringError, forms
 from endpoint.programming import SETTINGS, STATUS
 from endpoint.store.layout import INPUT
-from wattline.errors import WattlineError
+from wattline.errors import RunError, WattlineError
 from wattline.programmer.history import head, is_lost, raw_rows
 from wattline.programmer.parts import firmware_of, volts_of
 from wattline.programmer.roads import Road
@@ -55,7 +55,16 @@ def _settings(road: Road) -> dict[str, Any]:
     settings = road.text(SETTINGS)
     if not settings:
         raise WattlineError("the module is not programmed; it has no log")
-    status = road.text(STATUS)
+    try:
+        return _replayed(road, settings, road.text(STATUS))
+    except (KeyError, TypeError, MeteringError, IndexError):
+        raise RunError(
+            "the module's settings are not those that this program knows; use the program of the "
+            "same version"
+        ) from None
+
+
+def _replayed(road: Road, settings: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
     made = {
         "form": settings["form"],
         "voltage": volts_of(str(status["board"])),

@@ -1,7 +1,10 @@
 """What a module is, from what it says of itself: its board's voltage and forms, its firmware."""
 
-from endpoint.metering import forms
-from wattline.errors import WattlineError
+from typing import Any
+
+from endpoint.metering import MeteringError, forms
+from endpoint.metering.calendar import Site
+from wattline.errors import RunError, WattlineError
 from wattline.image import boards
 from wattline.programmer.roads import Road
 
@@ -32,3 +35,18 @@ def forms_of(board: str) -> list[str]:
     """Return the names of the forms that a board serves; raises as `volts_of`."""
     volts_of(board)
     return forms.names(boards.data(board).PART_NUMBER)
+
+
+def site_of(settings: dict[str, Any]) -> Site:
+    """Return the wall clock that a module was programmed with; UTC for one that was not.
+
+    Raises
+    ------
+    RunError
+    """
+    try:
+        return Site(settings.get("offset_min", 0), settings.get("daylight", False))
+    except (MeteringError, TypeError):
+        raise RunError(
+            "the module's time zone is none that this program knows; program offset_min again"
+        ) from None

@@ -49,7 +49,7 @@ class Road(Protocol):
         """Return all of a table that is no ring."""
         ...
 
-    def text(self, table: int) -> Any:
+    def text(self, table: int) -> dict[str, Any]:
         """Return what a table that holds JSON says."""
         ...
 
@@ -75,14 +75,17 @@ def _not_shown(table: int, error: int) -> NotShown:
     return NotShown(f"the module has no table {name}; is its firmware older than this program?")
 
 
-def _parsed(table: int, data: bytes) -> Any:
+def _parsed(table: int, data: bytes) -> dict[str, Any]:
     try:
-        return json.loads(data)
+        found = json.loads(data)
     except ValueError:
+        found = None
+    if not isinstance(found, dict):
         raise RunError(
             f"{table_name(table)} of the module is no text that this program knows; use the "
             "program of the same version"
-        ) from None
+        )
+    return found
 
 
 def _pieces(road: Road, table: int) -> bytes:
@@ -165,7 +168,7 @@ class PortRoad:
         error = self._session.patient(services.read_request(table))
         return self._data() if error == services.OK else _pieces(self, table)
 
-    def text(self, table: int) -> Any:
+    def text(self, table: int) -> dict[str, Any]:
         """Return what a table that holds JSON says."""
         return _parsed(table, self.whole(table))
 
@@ -297,6 +300,6 @@ class UsbRoad:
         """Return all of a table."""
         return _pieces(self, table)
 
-    def text(self, table: int) -> Any:
+    def text(self, table: int) -> dict[str, Any]:
         """Return what a table that holds JSON says."""
         return _parsed(table, self.whole(table))
