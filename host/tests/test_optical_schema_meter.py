@@ -1,4 +1,4 @@
-"""The description of the tables against the simulated meter, whose encoders are others'."""
+"""The description of the tables against the simulated meter, whose decades are written apart."""
 
 from datetime import datetime
 
