@@ -547,6 +547,8 @@ reads = [
 "total.dial" = "44101"
 "events[METER_CHANGED].a" = 44_100_000
 "events[METER_CHANGED].b" = 3_000
+"events[METER_CHANGED].old_serial" = "10000001"
+"events[METER_CHANGED].new_serial" = "B"
 """,
 )
 case(

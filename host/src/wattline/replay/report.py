@@ -100,7 +100,7 @@ def build(runner: Runner, title: str = "", rules: list[str] | None = None) -> di
             "meter_changes": engine.meter_changes,
             "ambiguous": engine.ambiguous_steps,
         },
-        "events": [_event(row) for row in _rows(runner, rows.EVENT)],
+        "events": _events(runner),
         "replies": [
             {
                 "at": utc_text(reply.at_ms // 1000),
@@ -334,6 +334,23 @@ def _event(data: bytes) -> dict[str, Any]:
         "b": row["b"],
         "life_s": row["life_s"],
     }
+
+
+def _events(runner: Runner) -> list[dict[str, Any]]:
+    """Return all events; a change of the meter with both identities (rule X-1)."""
+    changes = []
+    serial = None
+    for read in runner.reads:
+        if read.outcome in ("refused", "lost", "stale"):
+            continue
+        if serial is not None and read.serial != serial:
+            changes.append({"old_serial": serial, "new_serial": read.serial})
+        serial = read.serial
+    found = [_event(row) for row in _rows(runner, rows.EVENT)]
+    changed = [event for event in found if event["event"] == "METER_CHANGED"]
+    for event, change in zip(reversed(changed), reversed(changes), strict=False):
+        event.update(change)
+    return found
 
 
 def _reads(runner: Runner) -> dict[str, Any]:
