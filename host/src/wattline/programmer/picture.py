@@ -74,12 +74,10 @@ def _bar(axes: Any, record: dict[str, Any]) -> None:
 def _voltage(axes: Any, records: list[dict[str, Any]]) -> None:
     known = [r for r in records if r.get("minimum_dv") is not None]
     times = [dt.datetime.fromisoformat(r["end"]) for r in known]
-    axes.vlines(
-        times,
-        [r["minimum_dv"] / 10 for r in known],
-        [r["maximum_dv"] / 10 for r in known],
-        color=_PLAIN,
-        lw=2,
-    )
+    least = [r["minimum_dv"] / 10 for r in known]
+    most = [r["maximum_dv"] / 10 for r in known]
+    axes.vlines(times, least, most, color=_PLAIN, lw=2)
+    for ends in (least, most):  # a line without length would not be seen
+        axes.plot(times, ends, "_", color=_PLAIN, ms=6)
     axes.set_ylabel("least to most V")
     axes.set_xlabel("UTC")
