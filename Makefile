@@ -70,10 +70,10 @@ format: $(VENV)/.ready ## Format the Python sources
 format_check: $(VENV)/.ready ## Check the format without changing anything
 	@$(BIN)/ruff format --check .
 
-benchmark: $(VENV)/.compiled ## Measure: emulator speed, chip cycles, heap, image size
+benchmark: $(VENV)/.compiled ## Measure: emulator speed, chip cycles, wire, engine, flash, heap, image size
 	@$(BIN)/wattline benchmark --board $(BOARD) $(IMAGE_FLAGS) $(ARGS)
 
-soak: $(VENV)/.compiled ## Long runs that are not part of make test
+soak: $(VENV)/.compiled ## Long runs that are not part of make test (WATTLINE_SOAK_MINUTES=8 shortens the emulated one)
 	@$(BIN)/python -m pytest -m soak --override-ini addopts= firmware/tests host/tests hil_tests $(ARGS)
 
 clean: ## Remove everything that was built, downloads included

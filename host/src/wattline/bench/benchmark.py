@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wattline.bench.measured import MeasuredRig, Road, travel
+from wattline.bench.onchip import OnChip, measure
 from wattline.bench.options import Options
 from wattline.emulator import CLOCK_HZ
 from wattline.emulator.benchmark import idle_speed
@@ -32,6 +33,14 @@ _IDLE_TIMES_STOCK = 100
 _IDLE_TIMES_REAL = 50
 _POLL_CYCLES = 4_000_000
 _CHIP_SHARE = 0.05
+_WIRE_SHARE = 0.95
+# Half a FIFO of 32 bytes at 9600 baud.
+_FIFO_MS = 16.7
+_ENGINE_CYCLES = 1_000_000
+_HOUR_CYCLES = 3_000_000
+_YEARS = 20
+_POLLS_A_DAY = 1440
+_PAGE_BYTES = 256
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,8 @@ def _measure(
         stock.update(plain_rp2040py("read", programmed, options.board, stock_budget_s))
         stages.stage(f"The whole road, {minutes} simulated minutes")
 
+    stages.stage("Engine and records on the chip")
+    on_chip = measure(image.uf2)
     stages.stage("Blank module: first boot, programming")
     road = travel(
         MeasuredRig(options, image),
@@ -124,6 +135,9 @@ def _measure(
     _read_rows(result, road, stock)
     _road_rows(result, road)
     _chip_rows(result, road)
+    _wire_rows(result, road)
+    _engine_rows(result, on_chip)
+    _flash_rows(result, road, on_chip)
     _heap_rows(result, road.heap, _EARLY_MINUTES if minutes > _EARLY_MINUTES else 1)
     _size_rows(result, report["sizes_bytes"], road.heap[-1])
     result.values["road"] = asdict(road)
@@ -221,8 +235,6 @@ def _chip_rows(result: Result, road: Road) -> None:
     per_s, polls = road.quiet_cycles_per_s, len(road.sessions)
     flash_ms = road.flash_ms / polls
     share = per_s / CLOCK_HZ
-    session_ms = sum(s.session_ms for s in road.sessions) / polls
-    wire_ms = sum(s.wire_ms for s in road.sessions) / polls
     whole = (road.quiet_cycles + road.poll_cycles) / (road.quiet_s + road.poll_s) / CLOCK_HZ
     result.values["chip"] = {
         "quiet_cycles_per_s": per_s,
@@ -240,8 +252,58 @@ def _chip_rows(result: Result, road: Road) -> None:
         Row("share of the chip", f"{share:.2%}", f"< {_CHIP_SHARE:.0%}",
             f"between polls, carrier on; {whole:.2%} with a read each minute",
             share < _CHIP_SHARE),
+    ]  # fmt: skip
+
+
+def _wire_rows(result: Result, road: Road) -> None:
+    sessions = road.sessions
+    count = len(sessions)
+    session_ms = sum(s.session_ms for s in sessions) / count
+    wire_ms = sum(s.wire_ms for s in sessions) / count
+    sent = sum(s.wire_bytes for s in sessions) / count
+    share = wire_ms / session_ms
+    result.rows += [
         Row("poll session", f"{session_ms:.0f} ms", "",
-            f"mean; its bytes take {wire_ms:.0f} ms at 9600 baud"),
+            f"mean of {count}; {sent:.0f} bytes, which take {wire_ms:.0f} ms at 9600 baud"),
+        Row("share of the wire", f"{share:.1%}", f"≥ {_WIRE_SHARE:.0%}",
+            "of a steady poll's time, both directions", share >= _WIRE_SHARE),
+    ]  # fmt: skip
+    for name, worst_ms in road.fifo_wait_ms.items():
+        result.rows.append(
+            Row(f"byte in the FIFO, {name}", f"{worst_ms:.2f} ms", f"≤ {_FIFO_MS}",
+                "longest wait of the whole run; at its end both UARTs receive through a commit",
+                worst_ms <= _FIFO_MS),
+        )  # fmt: skip
+
+
+def _engine_rows(result: Result, cost: OnChip) -> None:
+    steady, hour = cost.steady(cost.engine), cost.at_hours(cost.engine)
+    parts = ", ".join(f"{name} {cost.steady(each):,.0f}" for name, each in cost.parts.items())
+    commit = sum(cost.commits) / len(cost.commits)
+    result.values["engine"] = asdict(cost)
+    result.rows += [
+        Row("engine, one poll", f"{steady:,.0f}", f"< {_ENGINE_CYCLES:,}",
+            f"chip cycles: {parts}", steady < _ENGINE_CYCLES),
+        Row("engine, an hour's end", f"{hour:,.0f}", f"< {_HOUR_CYCLES:,}",
+            "chip cycles of that poll: hour, quarter, demand", hour < _HOUR_CYCLES),
+        Row("engine, RAM", f"{cost.ram_bytes:,}", "", "bytes of heap for its state"),
+        Row("books, one poll", f"{cost.steady(cost.books):,.0f}", "",
+            f"engine, log, rows, record; {cost.at_hours(cost.books):,.0f} at the hour's end; "
+            "waiting for the flash included"),
+        Row("commit, chip cycles", f"{commit:,.0f}", "",
+            f"{cost.record_bytes:,} bytes, worst {max(cost.commits):,}; waiting included"),
+    ]  # fmt: skip
+
+
+def _flash_rows(result: Result, road: Road, cost: OnChip) -> None:
+    polls = len(road.sessions)
+    a_day = road.programs / polls * _POLLS_A_DAY * _PAGE_BYTES
+    result.rows += [
+        Row("flash, bytes a day", f"{a_day:,.0f}", "",
+            f"{road.programs / polls:.1f} pages a poll in this run, log and rows included"),
+        Row("flash, years", f"{cost.years:.0f}", f"> {_YEARS}",
+            f"to {100_000:,} erases of each of the journal's {cost.journal_blocks} blocks",
+            cost.years > _YEARS),
     ]  # fmt: skip
 
 

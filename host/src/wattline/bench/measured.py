@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,11 @@ _FRAME_S = 22.0
 _SAME_FRAME_S = 2.0
 _BITS_PER_BYTE = 10
 _BAUD_BPS = 9600
+# The FIFO has a byte at the middle of its stop bit; twice that is no byte early.
+_BIT_NS = NS_PER_S // _BAUD_BPS
+# An acknowledgement that nobody waits for: the port reads and drops it. A second and a half.
+_NOISE = b"\x06" * 1440
+_DISTURBED_S = 70
 
 
 @dataclass
@@ -40,10 +46,11 @@ class Cost:
 
 @dataclass
 class Session:
-    """One read of the meter: what the module timed and what the wire needed, in ms."""
+    """One read of the meter: what the module timed and what the wire needed, ms and bytes."""
 
     session_ms: int
     wire_ms: float
+    wire_bytes: int
 
 
 @dataclass
@@ -63,6 +70,9 @@ class Road:
     heap: list[dict[str, Any]] = field(default_factory=list)
     frames_due: int = 0
     frames_decoded: int = 0
+    programs: int = 0
+    erases: int = 0
+    fifo_wait_ms: dict[str, float] = field(default_factory=dict)
 
     @property
     def quiet_cycles_per_s(self) -> float:
@@ -73,6 +83,34 @@ class Road:
     def cycles_per_poll(self) -> float:
         """Chip cycles that one read adds to the carrier's, waiting for the flash included."""
         return (self.poll_cycles - self.poll_s * self.quiet_cycles_per_s) / len(self.sessions)
+
+
+class FifoWait:
+    """Times each byte from the end of its stop bit to its being read from the FIFO.
+
+    Attributes
+    ----------
+    worst_ns : int
+    """
+
+    def __init__(self, uart: Any) -> None:
+        self.worst_ns = 0
+        self._uart = uart
+        self._due: deque[int] = deque()
+        self._send, self._read = uart.send, uart._read
+        uart.send, uart._read = self._sent, self._taken
+
+    def _sent(self, data: bytes, at_ns: int | None = None) -> int:
+        end_ns = self._send(data, at_ns=at_ns)
+        byte_ns = _BITS_PER_BYTE * NS_PER_S // self._uart.line_baud
+        self._due += [end_ns - left * byte_ns for left in reversed(range(len(data)))]
+        return end_ns
+
+    def _taken(self) -> int:
+        now_ns = int(self._uart.rp2040.clock.nanos)
+        if self._due and self._due[0] <= now_ns + _BIT_NS:
+            self.worst_ns = max(self.worst_ns, now_ns - self._due.popleft())
+        return self._read()
 
 
 class MeasuredRig(Rig):
@@ -90,8 +128,16 @@ class MeasuredRig(Rig):
         self.first_request: tuple[int, int] | None = None
         self.last_request_ns = -_AFTER_POLL_NS
         self.flash_ns = 0
+        self.programs = self.erases = 0
         self.wire_bytes = 0
-        self._watch_wire(self.module.uart[boards.data(options.board).OPTICAL_UART])
+        wiring = boards.data(options.board)
+        optical, port = (
+            self.module.uart[number] for number in (wiring.OPTICAL_UART, wiring.PROGRAM_UART)
+        )
+        self.waits = {"optical": FifoWait(optical), "programming": FifoWait(port)}
+        self._port = port
+        self._disturbed = False
+        self._watch_wire(optical)
         self.module.on_flash_operation = self._flash_operation
 
     def ask(self) -> dict[str, Any]:
@@ -138,6 +184,8 @@ class MeasuredRig(Rig):
 
         def heard(value: int, t_ns: int) -> None:
             self.wire_bytes += 1
+            if self._disturbed and t_ns - self.last_request_ns > _AFTER_POLL_NS:
+                self._port.send(_NOISE)
             self.last_request_ns = t_ns
             if self.first_request is None:
                 self.first_request = (t_ns, self.module.cycles)
@@ -149,7 +197,13 @@ class MeasuredRig(Rig):
 
         uart.on_byte, uart.send = heard, sent
 
+    def disturb(self) -> None:
+        """Let somebody talk to the programming port through each read and the commit after it."""
+        self._disturbed = True
+
     def _flash_operation(self, operation: FlashOperation) -> None:
+        self.programs += operation.kind == "program"
+        self.erases += operation.kind == "erase"
         self.flash_ns += operation.end_ns - operation.start_ns
 
 
@@ -201,12 +255,22 @@ class _Travel:
                     self._step(seconds)
                 self._advance((rig.module.now_ns - self._start_ns) / 60 / NS_PER_S)
             road.heap.append({"minute": minute, **rig.ask()})
+        self._disturb()
         due = [t_s for t_s in self._announced if t_s + _FRAME_S < rig.now_s]
         road.frames_due = len(due)
         road.frames_decoded = sum(
             any(abs(due_s - start_s) < _SAME_FRAME_S for start_s in self._started) for due_s in due
         )
         return road
+
+    def _disturb(self) -> None:
+        """Live for one more poll while both UARTs receive, and note how long bytes waited."""
+        rig = self._rig
+        rig.disturb()
+        end_ns = rig.module.now_ns + _DISTURBED_S * NS_PER_S
+        while rig.module.now_ns < end_ns:
+            self._step(_STEP_S)
+        self._road.fifo_wait_ms = {name: wait.worst_ns / 1e6 for name, wait in rig.waits.items()}
 
     def _first_read(self) -> None:
         rig, road = self._rig, self._road
@@ -224,6 +288,7 @@ class _Travel:
         """Let a step pass and book its cycles: to reading the meter, or to the carrier alone."""
         rig, road, module = self._rig, self._road, self._rig.module
         before_ns, before_cycles, flash_ns = module.now_ns, module.cycles, rig.flash_ns
+        programs, erases = rig.programs, rig.erases
         sessions = self._step(seconds)
         spent_s = (module.now_ns - before_ns) / NS_PER_S
         cycles = module.cycles - before_cycles
@@ -234,6 +299,8 @@ class _Travel:
             road.poll_s += spent_s
             road.poll_cycles += cycles
         road.sessions += sessions
+        road.programs += rig.programs - programs
+        road.erases += rig.erases - erases
         road.flash_ms += (rig.flash_ns - flash_ns) / 1e6
 
     def _step(self, seconds: float) -> list[Session]:
@@ -247,6 +314,6 @@ class _Travel:
                 self._announced.append(rig.now_s)
             elif event["event"] == "read":
                 wire_ms = rig.wire_bytes * _BITS_PER_BYTE * 1000 / _BAUD_BPS
-                sessions.append(Session(event["session_ms"], wire_ms))
+                sessions.append(Session(event["session_ms"], wire_ms, rig.wire_bytes))
                 rig.wire_bytes = 0
         return sessions

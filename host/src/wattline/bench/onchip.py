@@ -6,7 +6,9 @@ from pathlib import Path
 
 from wattline.emulator import CLOCK_HZ, Module
 
-_POLLS = 125
+_POLLS = 28
+# Poll at which the hour ends.
+_HOUR_AT = 20
 _LIMIT_S = 120.0
 _PER_US = CLOCK_HZ // 1_000_000
 _PAGE_BYTES = 256
@@ -16,7 +18,7 @@ _POLLS_A_DAY = 1440
 _RATED_ERASES = 100_000
 _DAYS_A_YEAR = 365
 
-# Two hours of polls by hand: the clock is handed in, so nothing has to wait.
+# Polls by hand: the clock is handed in, so nothing has to wait.
 _CODE = """
 import gc, json, time
 import board
@@ -36,7 +38,6 @@ class Nowhere:
         pass
 
 def us(call, *arguments):
-    gc.collect()
     start = time.ticks_us()
     call(*arguments)
     return time.ticks_diff(time.ticks_us(), start)
@@ -49,8 +50,9 @@ gc.collect()
 before = gc.mem_alloc()
 engine = made(Nowhere())
 found = dict(read=[], voltage=[], tick=[], pack=[], books=[])
-engine.on_time(1780326000, 0, 1)
+engine.on_time(1780326000 - 60 * {hour_at}, 0, 1)
 for poll in range(1, {polls} + 1):
+    gc.collect()
     s, wh = 60 * poll, 1000000 + 13 * poll
     found["read"].append(us(engine.on_read, reading.serial, wh, 50000, s))
     found["voltage"].append(us(engine.on_voltage, 1000 * s, 2380 + poll % 9))
@@ -71,9 +73,10 @@ books = Books(journal, schedules_journal(area), Rings(area))
 books.engine = made(books)
 books.open()
 books.restart(0, 0)
-books.time(1780326000, 1, 0, 0)
+books.time(1780326000 - 60 * {hour_at}, 1, 0, 0)
 del commits[:]
 for poll in range(1, {polls} + 1):
+    gc.collect()
     reading.forward_wh += 13
     found["books"].append(us(books.read, reading, 0, 2380 + poll % 9, 60000 * poll))
 print(json.dumps(dict(found=found, ram=ram, commits=commits, record=journal.length,
@@ -94,7 +97,7 @@ class OnChip:
     commits : list of int
         The record's commit alone, with the waiting.
     ram_bytes : int
-        Heap that the engine's state takes after two hours.
+        Heap that the engine's state takes after these polls.
     record_bytes : int
         In the journal.
     journal_blocks : int
@@ -108,31 +111,27 @@ class OnChip:
     record_bytes: int
     journal_blocks: int
 
-    @property
-    def hour_polls(self) -> list[int]:
-        """Numbers of the polls, from 0, at which an hour ends."""
-        return [at for at in range(len(self.engine)) if (at + 1) % 60 == 0]
-
     def steady(self, cycles: list[int]) -> float:
         """Return the mean of the polls at which no quarter of an hour ends, the first left out."""
-        quiet = [each for at, each in enumerate(cycles) if at and (at + 1) % 15]
+        quiet = [each for at, each in enumerate(cycles) if at > 1 and (at + 1 - _HOUR_AT) % 15]
         return sum(quiet) / len(quiet)
 
     def at_hours(self, cycles: list[int]) -> int:
-        """Return the most that a poll at an hour's end took."""
-        return max(cycles[at] for at in self.hour_polls)
+        """Return what the poll at the hour's end took."""
+        return cycles[_HOUR_AT - 1]
 
     @property
     def years(self) -> float:
-        """Return the years until the journal's blocks reach their rated wear, at a poll a minute."""
+        """Return the years to the rated wear of the journal's blocks, at a poll a minute."""
         records = _PAGES // -(-self.record_bytes // _BODY_BYTES)
         erases_a_day = _POLLS_A_DAY / records / self.journal_blocks
         return _RATED_ERASES / erases_a_day / _DAYS_A_YEAR
 
 
 def measure(image: Path) -> OnChip:
-    """Run two hours of polls at the prompt of an image; nothing of it is kept."""
-    found = json.loads(Module(image).exec(_CODE.replace("{polls}", str(_POLLS)), _LIMIT_S))
+    """Run some polls at the prompt of an image; nothing of it is kept."""
+    code = _CODE.replace("{polls}", str(_POLLS)).replace("{hour_at}", str(_HOUR_AT))
+    found = json.loads(Module(image).exec(code, _LIMIT_S))
     parts = {name: [_PER_US * each for each in values] for name, values in found["found"].items()}
     books = parts.pop("books")
     engine = [sum(each) for each in zip(*parts.values(), strict=True)]
