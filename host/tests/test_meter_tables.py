@@ -221,3 +221,27 @@ def test_dimensions_without_end_come_to_one():
     fields, remark = decoder.fields(64, bytes(40))
     assert len(fields) <= 40
     assert remark
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    channels=st.integers(0, 2),
+    blocks=st.integers(0, 2),
+    intervals=st.integers(0, 4),
+    options=st.sampled_from([0, 1 << 4, 1 << 5, 1 << 10, 1 << 11, 3 << 10]),
+    code=st.sampled_from([1, 2, 4, 8, 16, 32, 64, 128]),
+)
+def test_a_profile_is_short_only_if_bytes_are_missing(channels, blocks, intervals, options, code):
+    """Also where the last fields have no length."""
+    decoder = Decoder()
+    decoder.learn(0, genuine()[0])
+    limits = bytes([channels, 15])
+    limits = blocks.to_bytes(2, "little") + intervals.to_bytes(2, "little") + limits
+    decoder.learn(61, bytes(4) + options.to_bytes(2, "little") + b"\x02" + limits)
+    decoder.learn(62, b"\x00\x00\xff" * channels + bytes([code]))
+    size = schema.size(64, decoder.dimensions((0, 61, 62)))
+    fields, remark = decoder.fields(64, bytes(size))
+    assert remark == ""
+    assert sum(field.size for field in fields) == size
+    if size:
+        assert "shorter" in decoder.fields(64, bytes(size - 1))[1]
