@@ -54,7 +54,7 @@ def readings(engine, mono_s):
         "rateless_wh": engine.rateless_wh,
         "shadow": _by_rate(engine.shadow_wh),
         "at_risk_wh": _by_rate(engine.at_risk_wh),
-        "demand": _demand(engine.demand),
+        "demand": _demand(engine),
         "voltage": _voltage(engine.voltage),
         "outages": _outages(engine.outages),
         "restarts": {
@@ -119,16 +119,23 @@ def _peak(w, at_s):
     return {"w": w, "at": utc_text(at_s) if w else None}
 
 
-def _demand(demand):
+def _demand(engine):
+    demand, undated = engine.demand, engine.undated
+    last_w, up_s = demand.last_w, None
+    peak = _peak(demand.peak_w, demand.peak_s)
+    other_w, other_dv = demand.coincident_w, demand.coincident_dv
+    if undated.is_on:  # the time is not known: a peak has an uptime instead of a date (M-14)
+        last_w = undated.last_w
+        if undated.peak_w > demand.peak_w:
+            peak, up_s = {"w": undated.peak_w, "at": None}, undated.peak_up_s
+            other_w, other_dv = undated.peak_other_w, 0
+    peak["uptime_s"] = up_s
     return {
         "period_min": demand.period_min,
         "subinterval_min": demand.sub_min,
-        "last_w": demand.last_w,
-        "peak": _peak(demand.peak_w, demand.peak_s),
-        "coincident": {
-            "reverse_w": demand.coincident_w,
-            "voltage_dv": demand.coincident_dv or None,
-        },
+        "last_w": last_w,
+        "peak": peak,
+        "coincident": {"reverse_w": other_w, "voltage_dv": other_dv or None},
         "previous": _peak(demand.previous_w, demand.previous_s),
         "cumulative_w": demand.cumulative_w,
         "continuous_cumulative_w": demand.continuous_cumulative_w(),

@@ -66,7 +66,7 @@ def test_a_module_that_has_seen_nothing_has_no_values_that_are_no_values():
     assert found["state"] == "NOT_STARTED"
     assert found["voltage"]["now_dv"] is None
     assert found["voltage"]["today"]["minimum_dv"] is None
-    assert found["demand"]["peak"] == {"w": 0, "at": None}
+    assert found["demand"]["peak"] == {"w": 0, "at": None, "uptime_s": None}
     assert found["clock"]["utc"] is None and not found["clock"]["known"]
     assert found["tou"]["rate_now"] is None
     assert found["streaming"]["quantity"] is None
@@ -201,3 +201,13 @@ def test_the_console_helps_whoever_writes_something_else():
         assert shown.reply(line).startswith("wattline endpoint"), line
     assert shown.reply("") == ""
     assert Console(dict).reply("readings").startswith("wattline endpoint")
+
+
+def test_M14_a_peak_without_a_date_has_an_uptime():
+    made = Engine(72_000, True, False, 18)
+    for i in range(62):
+        made.on_read(b"SIM-42", 5_000_000 + 50 * i, 0, 60 * i)
+        made.on_tick(60 * i)
+    peak = readings(made, 60 * 61)["demand"]["peak"]
+    assert peak["w"] == 3000 and peak["at"] is None
+    assert 0 < peak["uptime_s"] <= 60 * 61

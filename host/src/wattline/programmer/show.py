@@ -95,7 +95,9 @@ def _show_demand(demand: dict[str, Any], console: Console) -> None:
         "time",
     )
     for what in ("peak", "previous"):
-        table.add_row(what, kilowatts(demand[what]["w"]), demand[what]["at"] or "none")
+        up_s = demand[what].get("uptime_s")
+        when = demand[what]["at"] or ("none" if up_s is None else f"{up_s} s after power-up")
+        table.add_row(what, kilowatts(demand[what]["w"]), when)
     table.add_row("last", kilowatts(demand["last_w"]), "")
     table.add_row("cumulative", kilowatts(demand["cumulative_w"]), "")
     table.add_row("continuous cumulative", kilowatts(demand["continuous_cumulative_w"]), "")
