@@ -2797,6 +2797,191 @@ rateless_wh = 1_800
 """,
 )
 
+case(
+    "M7 a reset at midnight leaves the last interval to the old period",
+    """
+start = "22:00"
+settings = {demand_min=60}
+schedule = {weekday="00:00 A, 23:00 B"}
+load = [
+    {from="22:00", to="23:00", forward_w=2_000},
+    {from="23:00", to="24:00", forward_w=7_000},
+    {from="24:00", to="+1d 01:00", forward_w=3_000},
+]
+commands = [{at="24:00", do="reset", id=1}]
+[expect]
+"demand.previous.w" = 7_000
+"demand.previous.at" = "24:00"
+"demand.peak.w" = 3_000
+"demand.rate_peaks.B.w" = 0
+"demand.periods[0].rate_peaks.B.w" = 7_000
+""",
+)
+case(
+    "T8 after an outage without a clock, no sync yet",
+    """
+start = "20:50"
+schedule = {weekday="00:00 B, 21:00 A"}
+load = [{from="20:50", to="22:00", forward_w=3_600}]
+dark = [{from="20:55", to="20:58", keeps="nothing"}]
+[expect]
+"rates.B.wh" = 300
+"unplaced_wh" = 3_720
+"total.wh" = 4_020
+""",
+)
+case(
+    "L2 two cuts of the module within a quarter hour",
+    """
+start = "10:00"
+settings = {interval_min=5}
+load = [{from="10:00", to="10:20", forward_w=3_600}]
+dark = [{from="10:02", to="10:03", keeps="clock"}, {from="10:04", to="10:11", keeps="clock"}]
+[expect]
+"intervals.wh" = [180, 0, 240, 300]
+"intervals.flags" = [["PF"], ["PF", "DARK"], ["PF"], []]
+"outages.momentary_event" = 0
+"outages.blink" = 1
+""",
+)
+case(
+    "L1 rolling demand over the spring change",
+    """
+start = "2027-03-14 01:30"
+site = {zone="Eastern"}
+settings = {demand_min=15, subinterval_min=5, interval_min=15}
+load = [{from="2027-03-14T06:30Z", to="2027-03-14T08:00Z", forward_w=6_000}]
+[expect]
+"intervals.count" = 6
+"demand.peak.w" = 6_000
+"demand.peak.at" = "2027-03-14T06:45Z"
+""",
+)
+case(
+    "V1 the hour that comes twice has two extremes",
+    """
+start = "2027-11-07 00:00"
+site = {zone="Eastern"}
+load = [{from="2027-11-07T04:00Z", to="2027-11-07T08:00Z", forward_w=100}]
+voltage = [
+    {from="2027-11-07T04:00Z", to="2027-11-07T08:01Z", v=240.0},
+    {at="2027-11-07T05:30:30Z", v=233.0},
+    {at="2027-11-07T06:30:30Z", v=247.0},
+]
+[expect]
+"hours.minimum_dv" = [2_400, 2_330, 2_400, 2_400]
+"hours.maximum_dv" = [2_400, 2_400, 2_470, 2_400]
+""",
+)
+case(
+    "V1 hours of a zone that is off by half an hour",
+    """
+site = {zone="+05:30", dst=false}
+start = "06:00"
+schedule = {weekday="00:00 A, 07:00 B"}
+load = [{from="06:00", to="08:00", forward_w=1_000}]
+voltage = [{at="06:15:30", v=238.0}, {at="06:45:30", v=236.0}, {at="07:45:30", v=235.0}]
+[expect]
+"hours.wh" = [1_000, 1_000]
+"rates.A.wh" = 1_000
+"hours.minimum_dv" = [2_360, 2_350]
+""",
+)
+case(
+    "D7 stream first, net off later",
+    """
+settings = {net=true}
+reads = [
+    {at="00:00"},
+    {at="01:00", reverse_wh=500},
+    {at="02:00", forward_wh=100, reverse_wh=900},
+    {at="03:00", forward_wh=100, reverse_wh=1_900},
+]
+commands = [
+    {at="00:10", do="stream", mode="register", extreme="minimum"},
+    {at="02:30", do="set", net=false},
+]
+[expect]
+"streaming.hours.wh" = [0, 100, 100]
+""",
+)
+case(
+    "D4 a preset is no energy",
+    """
+reads = [
+    {at="00:00", forward_wh=100},
+    {at="01:00", forward_wh=300},
+    {at="02:00", forward_wh=600},
+]
+commands = [{at="01:30", do="preset", total_wh=5_000}]
+[expect]
+"total.wh" = 5_300
+"hours.wh" = [200, 300]
+""",
+)
+case(
+    "L4 a clock set back over a switch evaluates the rate anew",
+    """
+start = "06:30"
+schedule = {weekday="00:00 A, 07:00 B"}
+load = [{from="06:30", to="07:30", forward_w=3_600}]
+sync = [{at="07:05", error_s=-600}]
+[expect]
+# label: 06:30-07:05 (A 30 min, B 5 min), then from 06:55: A 5, B rest 20
+"rates.A.wh" = 2_100
+"rates.B.wh" = 1_500
+""",
+)
+case(
+    "X3 and X7 an outlier, a repeat of it, then the truth",
+    """
+meter = {forward_wh=1_000_000}
+reads = [
+    {at="00:00"},
+    {at="00:01", forward_wh=0, glitch=true},
+    {at="00:02", frozen=true},
+    {at="00:03", forward_wh=1_000_500},
+]
+[expect]
+"energy.forward_wh" = 500
+"counters.stale" = 1
+"counters.transient_forward" = 1
+""",
+)
+case(
+    "X4 a confirmed reset across the hour",
+    """
+start = "09:50"
+settings = {interval_min=30}
+meter = {forward_wh=30_000_000}
+reads = [
+    {at="09:50"},
+    {at="09:58", forward_wh=30_000_080},
+    {at="09:59", forward_wh=50},
+    {at="10:00", forward_wh=250},
+    {at="10:01", forward_wh=450},
+    {at="10:30", forward_wh=740},
+]
+[expect]
+"intervals.wh" = [280, 490]
+"intervals.flags" = [["PARTIAL", "CHG"], []]
+""",
+)
+case(
+    "T7 an event found out about after the sync",
+    """
+start = "15:00"
+clock = {known=false}
+schedule = {weekday="00:00 A"}
+critical_peaks = [{from="16:00", to="17:00", rate="C"}]
+load = [{from="15:00", to="18:00", forward_w=1_000}]
+sync = [{at="15:10"}]
+[expect]
+"rates.C.wh" = 1_000
+"rates.A.wh" = 2_000
+""",
+)
+
 
 def live(data: dict) -> run.Run:
     """Run a scenario, at UTC unless it says otherwise."""

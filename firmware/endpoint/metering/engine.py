@@ -445,6 +445,7 @@ class Engine:
         if (site.offset_min, site.has_daylight) == (self.site.offset_min, self.site.has_daylight):
             return  # a start says the same again; the state must stay what its record says
         self.site = self.placement.site = site
+        self.voltage.hours.offset_s = self.voltage.intervals.offset_s = offset_min * 60 % 3600
         self.tariff.move(site)
         self.placement.follow()
 

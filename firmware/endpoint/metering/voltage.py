@@ -145,13 +145,19 @@ class Periods:
     Parameters
     ----------
     length_s : int
-        Periods end at its multiples in UTC; 3600 and its parts, as the clocks of whole zones.
+        Periods end at its multiples by the wall clock; 3600 or a part of it.
     waiting : int
         Ended periods kept.
+
+    Attributes
+    ----------
+    offset_s : int
+        Wall clock minus UTC; whole hours make no difference.
     """
 
     def __init__(self, length_s, waiting):
         self.length_s = length_s
+        self.offset_s = 0
         self.running = Extremes()
         self._end_s = 0
         self._waiting = waiting
@@ -161,7 +167,7 @@ class Periods:
 
     def add(self, dv, utc_s):
         """Take a sample into the period of its own time."""
-        end_s = utc_s - utc_s % self.length_s + self.length_s
+        end_s = utc_s - (utc_s + self.offset_s) % self.length_s + self.length_s
         if end_s != self._end_s:
             self._end()
             self._end_s = end_s
