@@ -115,7 +115,9 @@ def _demand(report: dict[str, Any]) -> Table:
         "kW",
         "time",
     )
-    table.add_row("peak", _kw(demand["peak"]["w"]), demand["peak"]["at"] or "none")
+    peak = demand["peak"]
+    at = f"{peak['uptime_s']} s after power-up" if peak["uptime_s"] else peak["at"] or "none"
+    table.add_row("peak", _kw(peak["w"]), at)
     table.add_row("previous", _kw(demand["previous"]["w"]), demand["previous"]["at"] or "none")
     table.add_row("cumulative", _kw(demand["cumulative_w"]), "")
     for letter, peak in demand["rate_peaks"].items():

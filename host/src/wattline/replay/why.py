@@ -382,17 +382,35 @@ def _demand(run: Run, end_s: int) -> Why:
     return Why(f"demand:{utc_text(end_s)}", energy_wh, "Wh", _shortened(parts), rules, notes)
 
 
+def _kept_demands(run: Run) -> list[bytes]:
+    return list(run.runner.kept.rings[rows.DEMAND].values())
+
+
 def _peak(run: Run) -> Why:
     demand = run.runner.engine.demand
-    if not demand.peak_w:
+    peak = run.report["demand"]["peak"]
+    if not peak["w"]:
         return Why("peak", 0, "W", [], ["M-6: a peak of zero has no time"])
+    kept_w = [
+        row["demand_w"]
+        for row in (rows.unpack(rows.DEMAND, data) for data in _kept_demands(run))
+        if row["end_utc_s"] == demand.peak_s
+    ]
+    if peak["uptime_s"] or peak["w"] not in kept_w:
+        where = f"{peak['uptime_s']} s after power-up" if peak["uptime_s"] else f"at {peak['at']}"
+        return Why(
+            "peak",
+            peak["w"],
+            "W",
+            [Part(f"found {where}, while the time was unknown", peak["w"])],
+            ["M-14: peaks are stored against uptime and dated back when the time comes"],
+        )
     why = _demand(run, demand.peak_s)
     why.name = "peak"
     why.rules.append(
         "M-6: the largest since the last reset; an equal one later does not replace it"
     )
-    kept = run.runner.kept.rings[rows.DEMAND].values()
-    barred = [rows.unpack(rows.DEMAND, row) for row in kept]
+    barred = [rows.unpack(rows.DEMAND, row) for row in _kept_demands(run)]
     barred = [row for row in barred if row["demand_w"] > demand.peak_w and not row["may_set_peak"]]
     for row in barred[:_SHOWN_READS]:
         why.notes.append(
