@@ -9,9 +9,10 @@ from line_bus import symbols_of
 from endpoint.line.frame import CODE_BITS, encode_into, frame_crc
 from endpoint.line.payload import JOIN, REGISTER, pack_into, pack_join, pack_register, unpack
 from endpoint.line.profile import BENCH
-from wattline.collector import pac
-from wattline.collector.decoder import decode
-from wattline.collector.symbols import PILOT_SLOTS, scrambler
+from endpoint.line.seal import check16, crypt_into
+from wattline.collector import pac, phase
+from wattline.collector.decoder import THOROUGH, Key, decode
+from wattline.collector.symbols import PILOT_SLOTS, scrambler, signs_of
 
 EID = 0x0028A1C3
 
@@ -115,6 +116,58 @@ def test_noise_is_refused():
         both = rng.normal(0, np.sqrt(0.5), (2, 280))
         received = (both[0] + 1j * both[1]).astype(np.complex64)
         assert decode(received, 1.0, 42, eids) is None
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    values=st.lists(st.complex_numbers(max_magnitude=4.0), min_size=7, max_size=7),
+    noise=st.floats(0.3, 3.0),
+    walk_rad=st.floats(0.0, 0.3),
+)
+def test_gain_is_a_bet_that_nobody_can_win_on_average(values, noise, walk_rad):
+    """Over all words the mean of exp(gain) is 1, whatever was received: so odds are honest."""
+    y = np.array(values, np.complex64)
+    known = np.array([0, 0, 1, 0, 0, 0, 0], np.int8)
+    total = 0.0
+    for bits in range(64):
+        signs = np.ones(7, np.int8)
+        signs[known == 0] = 1 - 2 * (bits >> np.arange(6) & 1)
+        total += np.exp(phase.gain(y, known, signs, 0.7, noise, walk_rad))
+    assert total / 64 == pytest.approx(1.0, rel=2e-3)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_sealed_frame_opens_with_its_key_and_frame_number_only(encrypted):
+    secret, frame = bytes(range(16)), 123_456
+    plain = _register(1_234_500)
+    sent = bytearray(plain)
+    if encrypted:
+        crypt_into(sent, secret, EID, frame)
+    check = check16(secret, EID, frame, sent)
+    word = np.frombuffer(bytes(sent) + check.to_bytes(2, "big"), np.uint8)
+    rng = np.random.default_rng(5)
+    both = rng.normal(0, 0.5, (2, 280))
+    received = (signs_of(word) * scrambler(25) + both[0] + 1j * both[1]).astype(np.complex64)
+
+    def opened(keys, eids=()):
+        return decode(received, 0.5, 25, eids, keys=keys)
+
+    decoded = opened({EID: Key(secret, frame, encrypted)})
+    assert (decoded.payload, decoded.eid, decoded.sealed) == (plain, EID, True)
+    assert opened({}, [EID]) is None
+    assert opened({EID: Key(secret, frame + 1, encrypted)}) is None
+    assert opened({EID ^ 1: Key(secret, frame, encrypted)}) is None
+    assert opened({EID: Key(secret[::-1], frame, encrypted)}, [EID]) is None
+
+
+@pytest.mark.soak
+def test_noise_is_refused_in_a_million_frames():
+    """1,000,000 frames of noise, one identity each, all lists: about an hour on one core."""
+    rng = np.random.default_rng(6)
+    for n in range(1_000_000):
+        both = rng.normal(0, np.sqrt(0.5), (2, 280))
+        received = (both[0] + 1j * both[1]).astype(np.complex64)
+        assert decode(received, 1.0, 42 + n % 24, [n], THOROUGH) is None
 
 
 def test_nothing_at_all_is_refused():

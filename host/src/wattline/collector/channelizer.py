@@ -60,18 +60,20 @@ class Channelizer:
         self,
         cycles: NDArray[np.float32],
         first_half: int,
-        variance: NDArray[np.float64] | None = None,
+        covariance: NDArray[np.float64] | None = None,
     ) -> NDArray[np.complex64]:
         """Return shape (parts, channels) of cycles that begin at half-cycle `first_half`.
 
-        `variance` is the noise per line phase, or None if it is even.
+        `covariance` is that of the noise at the 64 line phases, or None if it is even and white.
         """
         if self._cycles < _LONG:
             return self._short(cycles, first_half)
-        combiner = self._plain if variance is None else self._weighted(variance)
+        if covariance is not self._learned:
+            self._learned = covariance
+            self._whiten(covariance)
         size = self.part_halves // 2
         out = [
-            self._long(cycles[i : i + size], first_half // 2 + i, combiner)
+            self._long(cycles[i : i + size], first_half // 2 + i)
             for i in range(0, len(cycles), size)
         ]
         return np.array(out).reshape(-1, len(self.channels))
@@ -114,7 +116,8 @@ class Channelizer:
         j = np.arange(SAMPLES)
         self._columns = np.exp(2j * np.pi * np.outer(j, gaps) / SAMPLES)
         scale = 2 / (SAMPLES * length)
-        self._scale = scale
+        self._learned = None
+        self._whiten(None)
         self._plain = (scale * self._columns.conj().T).astype(np.complex64)
         ramp = np.exp(-2j * np.pi * np.outer(j, self._low) / (SAMPLES * length))
         self._ramp = ramp.astype(np.complex64)
@@ -127,18 +130,27 @@ class Channelizer:
         column = np.where(mirrored, length - offset, offset)
         self._place = row * len(self._low) + column
 
-    def _weighted(self, variance: NDArray[np.float64]) -> NDArray[np.complex64]:
-        """Return the least-squares combiner for noise of this variance per line phase."""
-        weight = np.mean(variance) / np.maximum(variance, 1e-3 * np.mean(variance))
-        left = self._columns.conj().T * weight
-        solved = np.linalg.solve(left @ self._columns, left)
-        return (self._scale * SAMPLES * solved).astype(np.complex64)
+    def _whiten(self, covariance: NDArray[np.float64] | None) -> None:
+        """Prepare the combiner of least variance for noise of this covariance."""
+        if covariance is None:
+            self._inverse = self._unmix = None
+            return
+        level = np.trace(covariance) / SAMPLES
+        inverse = np.linalg.inv(covariance / level + 1e-3 * np.eye(SAMPLES))
+        # What the combiner makes of unit carriers in all gaps, for every offset.
+        columns = self._columns[None] / self._ramp.T[:, :, None]
+        mixed = columns.conj().transpose(0, 2, 1) @ (inverse @ columns)
+        self._inverse = inverse.astype(np.float32)
+        self._unmix = (SAMPLES * np.linalg.inv(mixed)).astype(np.complex64)
 
-    def _long(
-        self, cycles: NDArray[np.float32], first: int, combiner: NDArray[np.complex64]
-    ) -> NDArray[np.complex64]:
+    def _long(self, cycles: NDArray[np.float32], first: int) -> NDArray[np.complex64]:
+        if self._inverse is not None:
+            cycles = cycles @ self._inverse
         lines = scipy.fft.rfft(np.ascontiguousarray(cycles.T), n=self._cycles, axis=1)
         lines *= self._ramp
-        found = (combiner @ lines).reshape(-1)[self._place]
+        found = self._plain @ lines
+        if self._unmix is not None:
+            found = (self._unmix @ found.T[:, :, None])[:, :, 0].T
+        found = found.reshape(-1)[self._place]
         np.conjugate(found, out=found, where=self._mirrored)
         return found * self._roots[first * self._offset % self._cycles]

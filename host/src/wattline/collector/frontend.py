@@ -22,6 +22,8 @@ _COMB_CYCLES = 65
 _LEARN_CYCLES = 240
 _IMPULSIVE = 1.25
 _CLIP_SIGMA = 1.5
+# Share of the newest cycles in the running covariance.
+_FORGET = 0.1
 
 
 class LinePhase:
@@ -200,14 +202,15 @@ class Limiter:
 
     Attributes
     ----------
-    variance
-        What is left per line phase, for weighting; None while all phases are alike.
+    covariance
+        Of what is left at the 64 line phases, for weighting; None on a line without impulses.
     """
 
     def __init__(self) -> None:
         self._limits: NDArray[np.float32] | None = None
         self._learned = np.zeros((0, SAMPLES), np.float32)
-        self.variance: NDArray[np.float64] | None = None
+        self._looks = 0
+        self.covariance: NDArray[np.float64] | None = None
 
     def feed(self, cycles: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the cycles, clipped in place if need be."""
@@ -229,8 +232,17 @@ class Limiter:
         impulsive = spread.mean() > _IMPULSIVE or sigma.max() > 1.6 * sigma.min()
         if not impulsive:
             self._limits = np.full(SAMPLES, np.inf, np.float32)
-            self.variance = None
+            self.covariance = None
             return
         limits = _CLIP_SIGMA * sigma
         self._limits = limits.astype(np.float32)
-        self.variance = np.mean(np.clip(cycles, -limits, limits) ** 2, axis=0)
+        clipped = np.clip(cycles, -limits, limits).astype(np.float64)
+        learned = clipped.T @ clipped / len(clipped)
+        if self.covariance is None:
+            # Too few cycles to tell how line phases go together.
+            self.covariance = np.diag(np.diag(learned))
+            self._looks = 1
+        else:
+            self._looks += 1
+            share = max(1 / self._looks, _FORGET)
+            self.covariance = self.covariance + share * (learned - self.covariance)

@@ -179,7 +179,7 @@ class Receiver:
         while len(self._waiting) >= step:
             first = 2 * (end - len(self._waiting))
             parts = self._channelizer.feed(
-                self._waiting[:step], first - self._bus_half(), self._limiter.variance
+                self._waiting[:step], first - self._bus_half(), self._limiter.covariance
             )
             self._waiting = self._waiting[step:]
             self._note_time((first - self._origin) // size)
