@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,13 @@ import pytest
 _FIRMWARE = Path(__file__).parents[2] / "firmware"
 sys.path.insert(0, str(_FIRMWARE / "tests"))
 
-from conftest import find_vm  # noqa: E402
 from metering_world import World, live_long  # noqa: E402
+
+# By its path: the tests here have a conftest of their own.
+_conftest = spec_from_file_location("firmware_conftest", _FIRMWARE / "tests/conftest.py")
+_vm = module_from_spec(_conftest)
+_conftest.loader.exec_module(_vm)
+find_vm = _vm.find_vm
 
 _PROGRAM = """
 import gc
