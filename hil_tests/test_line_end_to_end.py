@@ -45,7 +45,7 @@ def hours(flash):
 
 def test_M8_C7_a_command_is_answered_and_a_beacon_sets_the_clock(rig):
     """One command down, its answer up; the beacon half a minute after the start."""
-    made = rig(minutes=1, seed=2, noise="12", poll_s=60, downlink=True)
+    made = rig(minutes=1, seed=1, noise="10", poll_s=60, downlink=True)
     events, answers, ticket = [], [], None
     while made.now_s < _ANSWERED_S:
         frames, told = made.step(0.5)

@@ -40,7 +40,7 @@ from endpoint.optical.device import C1218Device
 from endpoint.programming import BAUD_CODES, READERS, ModuleTables, levels, rules
 from endpoint.store import StoreError
 from endpoint.store.journal import Journal
-from endpoint.store.layout import Rings, schedules_journal, settings_journal
+from endpoint.store.layout import EVENT, Rings, schedules_journal, settings_journal
 from endpoint.tasks.console import Console, complain
 from endpoint.tasks.listen import Listen
 from endpoint.tasks.poll import Poll
@@ -242,6 +242,8 @@ class Application:
             engine.configure(settings["detent"], settings["net"])
         else:
             engine.pending = None
+        # The start itself is the first thing to tell of.
+        first_event = rings.rings[EVENT].next
         books.restart(self._restart_cause(), self._clock.ms())
         self._books = module.books = books
         module.rings = rings.rings
@@ -255,10 +257,10 @@ class Application:
         say = self._console.say
         self._poll = Poll(reader, port, books, self._clock, settings["poll_s"], module.meet, say)
         self._supply = Supply(PowerFail(board.POWER_FAIL_PIN), books, self._clock, say)
-        self._compose_line(keys, area)
+        self._compose_line(keys, area, first_event)
         module.apply = self._apply
 
-    def _compose_line(self, keys, area):
+    def _compose_line(self, keys, area, first_event):
         """Build uplink and downlink; without a key and an anchor nobody is listened to."""
         settings, module, books = self._settings, self._module, self._books
         profile = PROFILES[settings["profile"]]
@@ -278,6 +280,7 @@ class Application:
             profile,
             board.NOMINAL_DV,
             lambda: authority.key if root else b"",
+            first_event,
         )
         seal = None
         if root and settings["seal"]:

@@ -32,6 +32,7 @@ from endpoint.line.command import (
     SET_TIME,
     SET_ZONE,
 )
+from endpoint.line.profile import NUMBERS
 from endpoint.metering import (
     MeteringError,
     NetNeedsDetent,
@@ -180,6 +181,10 @@ class Commands:
         )
 
     def _set_channel(self, fields, mono_s):
+        # Another profile is another way of sending: that takes a setting and a restart.
+        number = fields["profile"]
+        if NUMBERS[number : number + 1] != (self._module.settings.get("profile"),):
+            return NOT_SUPPORTED
         return self._module.change({"channel": fields["channel"]})
 
     def _stage_schedule(self, data, mono_s):

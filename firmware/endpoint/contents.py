@@ -53,6 +53,8 @@ class Contents:
         Nominal voltage in 0.1 V.
     key : callable
         ``key()`` returns the working key of digests, b"" while there is none.
+    first_event : int
+        Number of the first row of events that is to be told of.
 
     Attributes
     ----------
@@ -61,7 +63,7 @@ class Contents:
         What did not fit into the frames there are, in words; "" when all does.
     """
 
-    def __init__(self, module, engine, rings, poll, clock, profile, nominal_dv, key):
+    def __init__(self, module, engine, rings, poll, clock, profile, nominal_dv, key, first_event):
         self.schedule = Schedule(profile)
         self.refused = ""
         self._module = module
@@ -72,7 +74,9 @@ class Contents:
         self._nominal_dv = nominal_dv
         self._key = key
         self._row = bytearray(_ROW_BYTES)
-        self._told = rings[rows.EVENT].next
+        self._told = first_event
+        self._newest = bytearray(payload.PAYLOAD_BYTES)
+        self._was_cut = False
         self._frames = 0
         self._write = {
             payload.REGISTER: self._register,
@@ -125,6 +129,10 @@ class Contents:
 
     def write(self, into, starts_ms):
         """Write the payload of the frame that starts at `starts_ms`; return its type."""
+        if self._was_cut:
+            self._was_cut = False
+            into[:] = self._newest
+            return into[0] >> 4
         engine, schedule = self._engine, self.schedule
         utc_s = engine.utc_s(starts_ms // 1000)
         if schedule.mode != engine.streaming:
@@ -137,7 +145,12 @@ class Contents:
             write(into, starts_ms, utc_s) or self._register(into, starts_ms, utc_s)
         ):
             payload.pack_join(into, self._module.version, self._module.eid)
+        self._newest[:] = into
         return into[0] >> 4
+
+    def again(self):
+        """Say once more what is said only once: the frame under way was cut off."""
+        self._was_cut = self._newest[0] >> 4 in (payload.ACK, payload.EVENT)
 
     def _follow(self):
         """Stream what the engine was told to; a command has made sure that it fits."""

@@ -66,6 +66,7 @@ class World:
             profile,
             2400,
             lambda: _KEY,
+            0,
         )
 
     def read(self, forward_wh, mono_s=1):
@@ -222,3 +223,16 @@ def test_digest_needs_all_hours_and_the_key():
     # The day after has no hours: its digest is another one, over missing codes.
     second = world.frame()
     assert second[1]["whole"] != first[1]["whole"]
+
+
+def test_an_answer_that_was_cut_off_is_said_again():
+    world = World()
+    world.read(100)
+    world.contents.schedule.add_answer(0x28, 0, 5)
+    first = world.frame()
+    assert first[0] == payload.ACK
+    world.contents.again()
+    assert world.frame() == first
+    assert world.frame()[0] != payload.ACK
+    world.contents.again()
+    assert world.frame()[0] != payload.ACK

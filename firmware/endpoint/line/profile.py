@@ -120,3 +120,5 @@ FIELD2 = Profile("field2", 384, 39, 345, 300)
 FIELD = Profile("field", 768, 77, 691, 300, join_offsets=12, guard_offsets=4)
 
 PROFILES = {p.name: p for p in (BENCH, BENCH2, EXPRESS, FIELD2, FIELD)}
+# What a command calls a profile: its place here.
+NUMBERS = ("bench", "bench2", "express", "field2", "field")

@@ -287,7 +287,10 @@ class Listen:
         bound_s = _BEACON_BOUND_S if source == BEACON else _BOUND_S
         # The engine counts whole seconds: the nearest one.
         self._books.time(fields["unix_s"], bound_s, at_ms + 500, now_ms)
+        was_sending = uplink.carrier.sending
         moved = uplink.synchronise(cycle, fields["cycle"])
+        if was_sending and not uplink.carrier.sending:
+            self._contents.again()
         if moved:
             pace.shift(moved)
             self._say("moved", cycles=moved)
