@@ -131,6 +131,8 @@ class Module:
         Seconds and baud of a service window that was asked for on the port.
     wants_restart : bool
         Somebody asked for one on the port.
+    waiting : bytes or None
+        A command from the port that its task is to carry out.
     identify, rekey, apply : callable
         Set by the application; `apply` puts changed settings into force.
     """
@@ -151,6 +153,7 @@ class Module:
         self.apply: Any = _nothing
         self.window = None
         self.wants_restart = False
+        self.waiting = None
         self._forms = forms
         self._report = report
 

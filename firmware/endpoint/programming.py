@@ -31,6 +31,7 @@ from endpoint.optical.access import (
     INVALID,
     NOBODY,
     PROCEDURE,
+    UNFINISHED,
     UNKNOWN,
     Provider,
 )
@@ -122,8 +123,8 @@ class ModuleTables(Provider):
     ----------
     module
         The application: `eid`, `version`, `is_programmed`, `is_logging`, `has_time`,
-        `interface_bits`, `rings`, `window`, `wants_restart`; `text(table)`,
-        `write(table, data)`, `run(command)`.
+        `interface_bits`, `rings`, `window`, `wants_restart`, `waiting`; `text(table)`,
+        `write(table, data)`.
     """
 
     varying = (SETTINGS, KEYS, STAGED)
@@ -179,8 +180,9 @@ class ModuleTables(Provider):
             return DONE, b""
         if code == SERVICE_WINDOW:
             return self._open_window(parameters), b""
-        result = self._module.run(bytes((code,)) + parameters)
-        return _results(result), bytes((result,))
+        # Carried out by the port's task: from here the chip's stack would not reach to the rings.
+        self._module.waiting = bytes((code,)) + parameters
+        return UNFINISHED, b""
 
     def _open_window(self, parameters):
         if len(parameters) != 3 or parameters[2] not in BAUD_CODES:
@@ -257,8 +259,8 @@ class ModuleTables(Provider):
         )
 
 
-def _results(result):
-    """Return the result of a procedure for the result of a command."""
+def procedure_result(result):
+    """Return what ST-8 shows for the result of a command."""
     if result in (commands.DONE, commands.ALREADY_DONE, commands.PENDING):
         return DONE
     if result == commands.BAD_ARGUMENT:

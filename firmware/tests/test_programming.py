@@ -39,13 +39,12 @@ class Module:
     interface_bits = 3
     window = None
     wants_restart = False
+    waiting = None
 
     def __init__(self):
         self.rings = [Ring(), Ring()]
         self.moment = 0
         self.written = []
-        self.commands = []
-        self.result = command.DONE
 
     def text(self, table):
         self.moment += 1
@@ -54,10 +53,6 @@ class Module:
     def write(self, table, data):
         self.written.append((table, data))
         return services.OK
-
-    def run(self, text):
-        self.commands.append(text)
-        return self.result
 
 
 def guarded(password=None):
@@ -114,14 +109,14 @@ def test_readers_change_nothing_whatever_they_send():
         for code in range(256):
             result = run(guard, code, bytes(9))[0]
             assert result in (access.NO_RIGHT, access.UNKNOWN), code
-        assert (module.written, module.commands, module.window) == ([], [], None)
+        assert (module.written, module.waiting, module.window) == ([], None, None)
         assert not module.wants_restart
 
 
 def test_writers_give_commands_and_admins_open_the_window():
     module, guard = guarded(b"WRITE-PASS")
-    assert run(guard, command.FREEZE, b"\x00\x07") == bytes((access.DONE, command.DONE))
-    assert module.commands == [bytes((command.FREEZE, 0, 7))]
+    assert run(guard, command.FREEZE, b"\x00\x07") == bytes((access.UNFINISHED,))
+    assert module.waiting == bytes((command.FREEZE, 0, 7)), "the port's task carries it out"
     assert run(guard, programming.SERVICE_WINDOW, b"\x00\x3c\x06")[0] == access.NO_RIGHT
     assert run(guard, programming.RESTART)[0] == access.DONE
     assert module.wants_restart
@@ -134,7 +129,6 @@ def test_writers_give_commands_and_admins_open_the_window():
 
 
 def test_a_refused_command_says_why():
-    module, guard = guarded(b"WRITE-PASS")
     for result, shown in (
         (command.PENDING, access.DONE),
         (command.ALREADY_DONE, access.DONE),
@@ -143,8 +137,11 @@ def test_a_refused_command_says_why():
         (command.LOCKED_OUT, access.CONFLICT),
         (command.NEEDS_DETENT, access.CONFLICT),
     ):
-        module.result = result
-        assert run(guard, command.FREEZE, b"\x00\x07") == bytes((shown, result))
+        assert programming.procedure_result(result) == shown
+    _, guard = guarded(b"WRITE-PASS")
+    run(guard, command.FREEZE, b"\x00\x07")
+    guard.complete(access.CONFLICT, bytes((command.LOCKED_OUT,)))
+    assert read(guard, 8)[3:] == bytes((access.CONFLICT, command.LOCKED_OUT))
 
 
 def test_keys_are_written_and_never_read():
