@@ -35,6 +35,7 @@ _DAY_MS = const(86_400_000)
 # settings were changed while nobody noted it, so that the next keyframe is where to go on.
 NOTE_SCHEDULES = const(1)
 NOTE_SETTINGS = const(2)
+NOTE_MULTIPLIER = const(3)
 
 
 class Books:
@@ -191,6 +192,12 @@ class Books:
         """Take what the meter's own clock says (C-6)."""
         self._note(inputlog.METER_CLOCK, now_ms, utc_s)
         self.engine.on_meter_clock(utc_s, now_ms // 1000)
+
+    def cap(self, multiplier, now_ms):
+        """Size the largest believable power for a meter that multiplies by so much (E-7)."""
+        self._note_data(inputlog.NOTE, now_ms, NOTE_MULTIPLIER, struct.pack("<H", multiplier))
+        self.engine.configure_cap(multiplier)
+        self.commit(now_ms)
 
     def dark(self, now_ms):
         """Note that power fails: commit first, everything else later or never (O-6)."""

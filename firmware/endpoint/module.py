@@ -18,7 +18,14 @@ from endpoint.metering import MeteringError, gates, tou
 from endpoint.metering.engine import LOGGING
 from endpoint.optical import services
 from endpoint.programming import KEYS as KEYS_TABLE
-from endpoint.programming import READINGS, SCHEDULE, SETTINGS, STAGED, STATUS
+from endpoint.programming import (
+    READINGS,
+    SCHEDULE,
+    SETTINGS,
+    STAGED,
+    STATUS,
+    procedure_result,
+)
 from endpoint.readings import readings
 from endpoint.settings import SettingsError, check
 
@@ -239,6 +246,19 @@ class Module:
         staged = self.staged() if text[0] == SCHEDULE_ACTIVATE else b""
         return self.books.command(text, self.commands.run, self.clock.ms(), staged)
 
+    def carry_out(self, guard):
+        """Run the command that a procedure asked for, before the client hears of it.
+
+        Parameters
+        ----------
+        guard : GuardedTables
+            Where the client reads how it went.
+        """
+        text, self.waiting = self.waiting, None
+        if text is not None:
+            result = self.run(text)
+            guard.complete(procedure_result(result), bytes((result,)))
+
     # -- for commands ---------------------------------------------------------------
 
     def change(self, fields):
@@ -292,6 +312,9 @@ class Module:
         kept in a file before anything is written, so that a cut cannot make the meter's
         records look like the module's.
         """
+        multiplier = reader.reading.multiplier
+        if multiplier != self.books.engine.multiplier and not self.settings["largest_kw"]:
+            self.books.cap(multiplier, self.clock.ms())
         shown = reader.display
         if shown is None or shown is self._seen:
             return

@@ -198,6 +198,7 @@ class Desk:
                     data = os.read(port, 4096)
                     self.heard += data
                     device.feed(data, len(data), now_ms)
+                    self.module.carry_out(self.guard)
                 due = device.deadline_ms()
                 if due is not None and now_ms >= due:
                     device.tick(now_ms)

@@ -5,7 +5,6 @@ import asyncio
 from micropython import const
 
 from endpoint.hal import window
-from endpoint.programming import procedure_result
 
 # A whole packet and its acknowledgements.
 _CHUNK_BYTES = const(256)
@@ -74,7 +73,7 @@ class Port:
             received = port.readinto(self._buffer)
             if received:
                 device.feed(self._buffer, received, now)
-                self._carry_out()
+                self._module.carry_out(self._guard)
             deadline = device.deadline_ms()
             if deadline is not None and now >= deadline:
                 device.tick(now)
@@ -93,14 +92,6 @@ class Port:
                     await asyncio.sleep_ms(1)
                 port.set_baud(device.baud_bps)
             await asyncio.sleep_ms(wait_ms)
-
-    def _carry_out(self):
-        """Run the command that a procedure has asked for, before the client hears of it."""
-        module = self._module
-        text, module.waiting = module.waiting, None
-        if text is not None:
-            result = module.run(text)
-            self._guard.complete(procedure_result(result), bytes((result,)))
 
     async def _open_window(self):
         """Lend the port to the MicroPython console; Ctrl-C there stops the application."""

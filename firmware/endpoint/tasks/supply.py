@@ -1,7 +1,6 @@
 """Watches the supply's warning: the record is committed before the lights go out (O-6)."""
 
 
-
 class Supply:
     """The task of the power-fail pin. Context: task only.
 
