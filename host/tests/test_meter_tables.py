@@ -56,7 +56,7 @@ METERS = (
 )
 
 
-@pytest.mark.parametrize("options", METERS, ids=str)
+@pytest.mark.parametrize("options", METERS, ids=lambda options: "-".join(map(str, options)))
 def test_every_table_has_the_size_that_its_dimensions_say(options):
     if options.get("ni_format") in (formats.INT24, formats.DECIMAL4, formats.FLOAT32):
         options = {**options, "forward_wh": 9_876, "reverse_wh": 5}
