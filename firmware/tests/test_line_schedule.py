@@ -192,3 +192,15 @@ def test_switching_off_ends_the_stream():
 
 def test_digest_rides_on_the_last_hour():
     assert [hour for hour in range(48) if carries_digest(hour)] == [23, 47]
+
+
+def test_several_frames_an_hour_displace_nothing():
+    """An event goes first, the hour's record in the frame after it."""
+    schedule = Schedule(BENCH)
+    schedule.set_mode(MODE_REGISTER)
+    assert schedule.next(14, events=1) == p.EVENT
+    assert schedule.next(14) == p.STREAM_REGISTER
+    assert schedule.argument == 14
+    # The hour after is not sent twice, and nothing is owed.
+    assert schedule.next(14) not in (p.STREAM_REGISTER, p.BLOCK)
+    assert schedule.next(15) == p.STREAM_REGISTER

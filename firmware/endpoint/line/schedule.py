@@ -1,7 +1,8 @@
 """Which payload goes into the next frame, and whether what is asked for fits at all.
 
 While hours are streamed, every hour's record is due once. Answers, events and requested
-payloads go first, but where a frame takes as long as an hour they displace an hour's record.
+payloads go first, but where a frame takes as long as an hour they displace an hour's record;
+where there are several frames an hour it waits for the next one.
 What was displaced is owed: the last hour of each block of four then goes as a BLOCK, which
 holds all four hours' energy. So each hour's energy arrives within four hours and a frame,
 however much is asked, as long as three frames in four are enough for the rest; the displaced
@@ -45,6 +46,7 @@ _DAY_HOURS = const(24)
 _BLOCK_HOURS = const(4)
 # Of four frames that are due for streaming, three may be displaced.
 _DISPLACEABLE_PER_DAY = const(18)
+_SEVERAL = const(4)
 _ANSWERS = const(8)
 _REQUESTS = const(8)
 _OWED = const(12)
@@ -97,6 +99,9 @@ class Schedule:
         self._hour = None
         self._frames = 0
         self._turn = 0
+        # With several frames an hour, an hour's record waits for the next one instead.
+        frames = frames_per_day_x1000(profile, 60000, duty_permille)
+        self._has_time = frames >= _SEVERAL * _DAY_HOURS * 1000
 
     # What may be asked.
 
@@ -193,7 +198,7 @@ class Schedule:
         if frame_type is None and self._has_old_debt(hour):
             frame_type = self._block(self._owed[0])
         if frame_type is not None:
-            if due:
+            if due and not self._has_time:
                 self._hour = hour
                 self._owe(hour)
             return frame_type
