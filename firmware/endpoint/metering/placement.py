@@ -63,7 +63,7 @@ RAISE = const(6)  # value: flag that holds from here
 CLEAR = const(7)
 RESET = const(8)  # demand reset
 SHADOW = const(9)  # another pending schedule: its registers begin here
-NODES_MAX = const(24)
+NODES_MAX = const(15)
 
 UNSURE = const(0x1000)  # flag of the walk only: energy was used here that has another place
 
