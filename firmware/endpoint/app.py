@@ -5,6 +5,7 @@ import gc
 from binascii import crc32
 from hashlib import sha256
 from os import urandom
+from time import sleep_ms
 
 import board
 import build_info
@@ -68,6 +69,8 @@ _TRANSMIT_LIMIT_MS = const(5000)
 # How often an application on trial is judged.
 _PROVE_MS = const(1000)
 _CTRL_C = const(3)
+# What was printed needs so long to reach the other end of USB.
+_TELL_MS = const(100)
 _NOT_PROGRAMMED = "not programmed"
 
 
@@ -144,15 +147,20 @@ class Application:
         start = self._supervisor.start
         # The console waits for a person; it is watched for ending, not for silence.
         start("console", self._console.run, None)
-        if self._settings is not None:
-            self._compose()
 
         def restart():
             slots.leave()  # on purpose: no fault of the application
             watchdog.restart()
 
+        if self._settings is not None:
+            self._rings = Rings(ring_device(board))
+            self._module.rings = self._rings.rings
+        # The port's long buffers come first, while the heap still has room in one piece.
+        gc.collect()
         port = self._make_port(restart)
         start("port", port.run, None)
+        if self._settings is not None:
+            self._compose()
         if self._poll is not None:
             self._books.may_erase = lambda: not (port.is_busy or self._poll.is_talking)
             start("poll", self._poll.run, self._settings["poll_s"] * 1000 + _POLL_LIMIT_MS)
@@ -210,7 +218,7 @@ class Application:
         """Build the road from the meter to the line; refuse records that are not understood."""
         settings, module = self._settings, self._module
         area = ring_device(board)
-        rings = Rings(area)
+        rings = self._rings
         books = Books(Journal(journal_device(board)), schedules_journal(area), rings)
         cap_w = forms.form(settings["form"], board.NOMINAL_DV // _DV_PER_V).cap_w()
         engine = books.engine = Engine(
@@ -358,6 +366,7 @@ def main():
     except Exception as error:
         # Not a task, which the supervisor would have seen, but the ground under all of them.
         complain("application", error)
+        sleep_ms(_TELL_MS)
         Watchdog().restart()
     finally:
         _silence(application)
