@@ -97,6 +97,7 @@ class Application:
         self._module = Module(settings, served, FIRMWARE_VERSION, self.report)
         self._module.clock = self._clock
         self._books: Any = None
+        self._rings: Any = None
         self._poll = None
         self._supply = None
         self._transmit = None
@@ -157,10 +158,11 @@ class Application:
             self._module.rings = self._rings.rings
         # The port's long buffers come first, while the heap still has room in one piece.
         gc.collect()
-        port = self._make_port(restart)
+        keys = read_keys(unique_id())
+        port = self._make_port(keys, restart)
         start("port", port.run, None)
         if self._settings is not None:
-            self._compose()
+            self._compose(keys)
         if self._poll is not None:
             self._books.may_erase = lambda: not (port.is_busy or self._poll.is_talking)
             start("poll", self._poll.run, self._settings["poll_s"] * 1000 + _POLL_LIMIT_MS)
@@ -195,15 +197,13 @@ class Application:
         """Return whether somebody has given this module settings, readable or not."""
         return self._settings is not None or not self._reason.startswith(_NOT_PROGRAMMED)
 
-    def _make_port(self, restart):
+    def _make_port(self, keys, restart):
         """Return the programming port; it is there whether or not the module is programmed."""
         module = self._module
         self._console.tables = GuardedTables(
             ModuleTables(module), rules(len(module.rings)), open_groups=READERS
         )
-        guard = GuardedTables(
-            ModuleTables(module), rules(len(module.rings)), levels(read_keys(unique_id()))
-        )
+        guard = GuardedTables(ModuleTables(module), rules(len(module.rings)), levels(keys))
         guard.restore_lock(*read_lock(), self._clock.ms())
         module.rekey = lambda keys: guard.set_levels(levels(keys))
         device = C1218Device(
@@ -214,7 +214,7 @@ class Application:
         )
         return Port(device, guard, port, self._clock, module, write_lock, restart)
 
-    def _compose(self):
+    def _compose(self, keys):
         """Build the road from the meter to the line; refuse records that are not understood."""
         settings, module = self._settings, self._module
         area = ring_device(board)
@@ -254,11 +254,9 @@ class Application:
         first_event = rings.rings[EVENT].next
         books.restart(self._restart_cause(), self._clock.ms())
         self._books = module.books = books
-        module.rings = rings.rings
         port = SerialPort(
             board.OPTICAL_UART, board.OPTICAL_TX_PIN, board.OPTICAL_RX_PIN, _OPTICAL_BAUD_BPS
         )
-        keys = read_keys(unique_id())
         reader = FocusReader(
             password=keys["meter_password"] or None, net_only=settings["net_register"]
         )

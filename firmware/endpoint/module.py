@@ -46,7 +46,6 @@ _LABEL_DIGITS = const(16)
 DISPLAY_FULL = const(1 << 0)  # maximum number of display records reached
 NOT_LOGGING = const(1 << 1)
 CLOCK_UNKNOWN = const(1 << 2)
-SUPPLY_OUT = const(1 << 3)
 DISPLAY_DIFFERS = const(1 << 4)  # what the meter shows is not what detent and net count
 
 
