@@ -3,21 +3,25 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import cyclopts
-from cyclopts import Parameter
 from rich.console import Console
 
 from wattline.bench.options import Options
 from wattline.bench.report import write_report
 from wattline.bench.run import run_bench
 from wattline.bench.view import frames_table
+from wattline.cli.options import Json, Switch, examples
 from wattline.errors import WattlineError
 from wattline.image.build import build_image
 
 app = cyclopts.App(
     name="bench",
+    help_epilogue=examples(
+        "wattline bench",
+        "wattline bench --minutes 30 --noise off --load solar --no-detent",
+        "wattline bench --cuts 5 --seed 7 --json > run.json",
+    ),
     help="Run the real image on an emulated module between a simulated meter and a simulated "
     "line, listen with the collector, and compare what arrives with the meter's own register.",
 )
@@ -41,9 +45,9 @@ def run(
     poll_s: int = 60,
     board: str = "FASY_0624_0004",
     micropython: Path | None = None,
-    downlink: bool = False,
+    downlink: Switch = False,
     report: Path = REPORT,
-    as_json: Annotated[bool, Parameter(name="--json")] = False,
+    as_json: Json = False,
 ) -> int:
     """Exit code 0: every reading agrees with the meter; 1: something disagrees; 2: bad use.
 

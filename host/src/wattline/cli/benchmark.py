@@ -3,16 +3,15 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import cyclopts
-from cyclopts import Parameter
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from wattline.bench.benchmark import STOCK_BUDGET_S, Result, checked_minutes, run_benchmark
 from wattline.bench.options import Options
+from wattline.cli.options import Json
 from wattline.image.build import build_image
 from wattline.image.progress import Stages
 
@@ -28,7 +27,7 @@ def run(
     board: str = "FASY_0624_0004",
     micropython: Path | None = None,
     minutes: int = 30,
-    as_json: Annotated[bool, Parameter(name="--json")] = False,
+    as_json: Json = False,
 ) -> int:
     """Exit code 0 even when an aim is missed; the row says so.
 

@@ -3,17 +3,16 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import cyclopts
 import numpy as np
-from cyclopts import Parameter
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from endpoint.line.profile import PROFILES, Profile
+from wattline.cli.options import Json, examples
 from wattline.collector.receiver import Receiver
 from wattline.collector.records import Frame, Reading
 from wattline.errors import WattlineError
@@ -24,7 +23,15 @@ _CAPTION = "start and age in s, Eb/N0 in dB, mended: code bits of 256 that were 
 _LIVE_SAMPLES = 4800
 _MAX_ENDPOINTS = 20_000
 
-app = cyclopts.App(name="collect", help="Decode recordings of the line, or samples as they come.")
+app = cyclopts.App(
+    name="collect",
+    help="Decode recordings of the line, or samples as they come.",
+    help_epilogue=examples(
+        "wattline line synth -o line.wav --endpoints 24 --spread 12 && wattline collect line.wav",
+        "wattline collect day.npy --rate 4000 --profile field --endpoints bus.txt --json",
+        "recorder | wattline collect - --rate 4000",
+    ),
+)
 
 
 @app.default
@@ -37,7 +44,7 @@ def run(
     cycle: int | None = None,
     clock: str = "line",
     rate: int | None = None,
-    as_json: Annotated[bool, Parameter(name="--json")] = False,
+    as_json: Json = False,
 ) -> None:
     """Find the endpoints in a recording and print what they say.
 

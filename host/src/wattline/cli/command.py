@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 from endpoint.line import command as codes
 from endpoint.metering import gates
 from endpoint.programming import SETTINGS
+from wattline.cli.options import Echo, Json, Switch, examples
 from wattline.errors import RunError, WattlineError
 from wattline.programmer import advice, commands, passwords
 from wattline.programmer.parts import firmware_of
@@ -20,11 +21,11 @@ from wattline.replay.schedules import rate_number
 app = App(
     name="command",
     help="Give a module a command through its programming port.",
-    help_epilogue=(
-        "Example:  wattline command set-time --port /dev/ttyUSB0 --password-file keys.toml\n\n"
-        "          wattline command schedule load summer.toml --port /dev/ttyUSB0 "
-        "--password-file keys.toml\n\n"
-        "Commands need the write password; the service window needs the admin password."
+    help_epilogue=examples(
+        "wattline command set-time --port /dev/ttyUSB0 --password-file keys.toml",
+        "wattline command schedule load summer.toml --port /dev/ttyUSB0 \\",
+        "    --password-file keys.toml",
+        after="Commands need the write password; the service window needs the admin password.",
     ),
 )
 schedule_app = App(name="schedule", help="Load a rate schedule, put it in force, or cancel it.")
@@ -61,8 +62,8 @@ class At:
 
     port: str
     password_file: str | None = None
-    echo: Annotated[bool, Parameter(negative=())] = False
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
+    echo: Echo = False
+    as_json: Json = False
 
 
 def _road(at: At, level: str = "write") -> PortRoad:
@@ -102,7 +103,7 @@ def set_time(time_text: str = "now", /, *, at: At) -> int:
 
 
 @app.command(name="set-zone")
-def set_zone(offset_min: int, /, *, at: At, daylight: bool = False) -> int:
+def set_zone(offset_min: int, /, *, at: At, daylight: Switch = False) -> int:
     """Set the module's time zone.
 
     Parameters
@@ -187,7 +188,7 @@ def stream(
 
 
 @schedule_app.command(name="load")
-def schedule_load(file: Path, /, *, at: At, activate: bool = False) -> int:
+def schedule_load(file: Path, /, *, at: At, activate: Switch = False) -> int:
     """Put a schedule into the module; nothing is in force until it is activated.
 
         id = 7

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.text import Text
 
+from wattline.cli.options import Echo, Json, examples
 from wattline.errors import RunError, WattlineError
 from wattline.optical.dump import Dump
 from wattline.optical.listener import Listener
@@ -17,7 +18,14 @@ from wattline.optical.names import MT, table_name
 from wattline.optical.port import OpticalPort
 from wattline.optical.session import Session
 
-app = App(name="dump", help="Read all tables of a C12.18 device through its optical port.")
+app = App(
+    name="dump",
+    help="Read all tables of a C12.18 device through its optical port.",
+    help_epilogue=examples(
+        "wattline dump /dev/ttyUSB0",
+        "wattline dump /dev/ttyUSB0 --tables 0,1,21-28 --json > meter.json",
+    ),
+)
 
 _PROGRESS_S = 0.5
 _MOST_TABLE = 2 * MT - 1
@@ -40,13 +48,11 @@ def dump_command(
     tables: Annotated[
         str | None, Parameter(help="Only these, for example 0,1,23,MT-1 or 21-28.")
     ] = None,
-    echo: Annotated[bool, Parameter(negative=(), help="The head echoes what is sent.")] = False,
+    echo: Echo = False,
     log: Annotated[
         Path | None, Parameter(help="Write every packet in words to this file.")
     ] = None,
-    as_json: Annotated[
-        bool, Parameter(name="--json", negative=(), help="Print JSON instead of text.")
-    ] = False,
+    as_json: Json = False,
 ) -> int:
     """Read every table that the device lists in ST-0 and print it decoded.
 

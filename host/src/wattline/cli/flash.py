@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import cyclopts
 from rich.progress import Progress
@@ -11,16 +11,17 @@ from rich.progress import Progress
 from wattline.board import bootsel
 from wattline.board.console import read_status
 from wattline.board.find import find_port
+from wattline.cli.options import Json, examples
 from wattline.errors import RunError, WattlineError
 from wattline.image import uf2
 from wattline.image.build import build_image
 
 app = cyclopts.App(
     name="flash",
-    help="""Write an image into a board that is in its boot loader, and verify that it runs.
-
-Example:  hold BOOTSEL, connect the board, then: wattline flash --board FASY_0624_0004
-""",
+    help_epilogue=examples(
+        "wattline flash --board FASY_0624_0004",
+        after="Hold BOOTSEL while you connect the board; its drive or picotool is found by itself.",
+    ),
 )
 DEFAULT_BOARD = "FASY_0624_0004"
 _SHOW_UP_S = 30.0
@@ -36,7 +37,7 @@ def run(
     picotool: str | None = None,
     port: str | None = None,
     verify: bool = True,
-    as_json: Annotated[bool, cyclopts.Parameter(name="--json", negative=())] = False,
+    as_json: Json = False,
 ) -> None:
     """Find the board, write the image, wait for it, compare its build id.
 

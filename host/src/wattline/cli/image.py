@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from wattline.cli.options import Json
 from wattline.errors import RunError, WattlineError
 from wattline.image import uf2
 from wattline.image.build import build_image, build_twice
@@ -18,7 +19,6 @@ Board = Annotated[str, Parameter(help="Board to build for, a folder in boards/."
 OwnTree = Annotated[
     Path | None, Parameter(help="MicroPython checkout to use instead of Debian's sources.")
 ]
-AsJson = Annotated[bool, Parameter(negative=(), help="Print the result as JSON.")]
 
 
 @app.command
@@ -27,7 +27,7 @@ def build(
     board: Board = DEFAULT_BOARD,
     micropython: OwnTree = None,
     output: Annotated[Path | None, Parameter(help="Copy the UF2 file here as well.")] = None,
-    as_json: Annotated[AsJson, Parameter(name="--json")] = False,
+    as_json: Json = False,
 ) -> None:
     """Build the image of a board; instant when nothing has changed."""
     image = build_image(board, micropython=micropython)
@@ -55,7 +55,7 @@ def build(
 
 
 @app.command
-def info(file: Path, *, as_json: Annotated[AsJson, Parameter(name="--json")] = False) -> None:
+def info(file: Path, *, as_json: Json = False) -> None:
     """Say which version, board and build a UF2 file holds."""
     try:
         content = file.read_bytes()

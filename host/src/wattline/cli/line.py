@@ -12,6 +12,7 @@ from rich.table import Table
 
 from endpoint.line.payload import unpack
 from endpoint.line.profile import PROFILES
+from wattline.cli.options import Json, Switch
 from wattline.collector.records import kind_of
 from wattline.errors import WattlineError
 from wattline.line import recording
@@ -39,7 +40,7 @@ def synth(
     noise: bool = True,
     spread: float = 0.0,
     seed: int = 1,
-    as_json: Annotated[bool, Parameter(name="--json")] = False,
+    as_json: Json = False,
 ) -> None:
     """Record a line with modelled endpoints, and print what they sent.
 
@@ -114,12 +115,14 @@ def curves(
     output: Annotated[Path | None, Parameter(name=["--output", "-o", "--out"])] = None,
     frames: int = 400,
     cluster: str | None = None,
-    quick: bool = False,
-    as_json: Annotated[bool, Parameter(name="--json")] = False,
+    quick: Switch = False,
+    as_json: Json = False,
 ) -> None:
     """Measure frame error rates, beside the finite-length bound and others' modes.
 
-    Example: `wattline line curves static typical -o curves.png`.
+    ```
+    wattline line curves static typical -o curves.png
+    ```
 
     Parameters
     ----------

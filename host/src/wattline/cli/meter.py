@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wattline.cli.options import Json
 from wattline.errors import WattlineError
 from wattline.meter import scenario
 from wattline.meter.events import EVENTS
@@ -74,9 +75,11 @@ def serve_command(
 ) -> None:
     """Answer C12.18 in real time and print every packet in words; Ctrl-C ends it.
 
+    ```
     wattline meter serve --pty /tmp/meter --fault zero@60,reads=1 --fault lost,rate=0.01
     wattline meter serve --pty /tmp/meter --scenario village.toml --log link.txt
     wattline dump /tmp/meter
+    ```
     """
     if (pty is None) == (port is None):
         raise WattlineError("Say where to serve: either --pty LINK or --port NAME.")
@@ -123,9 +126,7 @@ def serve_command(
 
 
 @app.command(name="faults")
-def faults_command(
-    *, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
-) -> None:
+def faults_command(*, as_json: Json = False) -> None:
     """List what can happen to the line and to the meter, with its options.
 
     wattline meter faults

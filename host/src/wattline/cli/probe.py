@@ -7,9 +7,16 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.text import Text
 
+from wattline.cli.options import Json, examples
 from wattline.optical.probe import FAILED, OK, UNKNOWN, WARNING, Probe
 
-app = App(name="probe", help="Find out what is wrong with an optical link.")
+app = App(
+    name="probe",
+    help="Find out what is wrong with an optical link.",
+    help_epilogue=examples(
+        "wattline probe /dev/ttyUSB0", "wattline probe /tmp/meter --sessions 100"
+    ),
+)
 
 _STYLES = {OK: "green", WARNING: "yellow", FAILED: "red", UNKNOWN: "dim"}
 
@@ -19,9 +26,7 @@ def probe_command(
     port: Annotated[str, Parameter(help="Serial device or pseudo terminal.")],
     *,
     sessions: Annotated[int, Parameter(help="Sessions to count errors over, 1 to 1000.")] = 5,
-    as_json: Annotated[
-        bool, Parameter(name="--json", negative=(), help="Print JSON instead of text.")
-    ] = False,
+    as_json: Json = False,
 ) -> int:
     """Check port, power, light, echo, rate, parity, timing and errors of an optical link.
 

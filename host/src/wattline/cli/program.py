@@ -18,6 +18,7 @@ from wattline.board.program import label as read_label
 from wattline.board.role import ROLES
 from wattline.board.session import BoardSession
 from wattline.cli.command import display_items
+from wattline.cli.options import Echo, Json, Switch, examples
 from wattline.errors import WattlineError
 from wattline.programmer import advice, passwords, record
 from wattline.programmer.parts import volts_of
@@ -27,12 +28,12 @@ from wattline.programmer.targets import Facts, PortTarget, UsbTarget
 app = App(
     name="program",
     help="Write settings and keys into a module, over USB or through its programming port.",
-    help_epilogue=(
-        "Example:  wattline program --label                        first password, over USB\n\n"
-        "          wattline program --port /dev/ttyUSB0 --password-file label.txt \\\n\n"
-        "              --eid 305419896 --form 2S --bought 2009-05 --new-keys keys.toml \\\n\n"
-        "              --record work.json --acknowledge\n\n"
-        "          wattline program --poll-s 30                    over USB, one setting"
+    help_epilogue=examples(
+        "wattline program --label                        first password, over USB",
+        "wattline program --port /dev/ttyUSB0 --password-file label.txt \\",
+        "    --eid 305419896 --form 2S --bought 2009-05 --new-keys keys.toml \\",
+        "    --record work.json --acknowledge",
+        "wattline program --poll-s 30                    over USB, one setting",
     ),
 )
 
@@ -66,13 +67,13 @@ def run(
     usb: str | None = None,
     port: str | None = None,
     password_file: str | None = None,
-    echo: Annotated[bool, Parameter(negative=())] = False,
+    echo: Echo = False,
     record_file: Annotated[Path | None, Parameter(name="--record")] = None,
-    acknowledge: Annotated[bool, Parameter(negative=())] = False,
+    acknowledge: Switch = False,
     role: str | None = None,
     role_version: str | None = None,
-    label: Annotated[bool, Parameter(negative=())] = False,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    label: Switch = False,
+    as_json: Json = False,
 ) -> None:
     """Check everything, write it, read it back, restart the module.
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from endpoint.programming import READINGS, SETTINGS, STATUS
 from wattline.board.find import find_port
+from wattline.cli.options import Echo, Json, examples
 from wattline.errors import RunError, WattlineError
 from wattline.programmer import passwords
 from wattline.programmer.parts import site_of
@@ -23,11 +24,11 @@ from wattline.programmer.roads import PortRoad, UsbRoad
 app = App(
     name="read",
     help="Read a module's values and records; changes nothing.",
-    help_epilogue=(
-        "Example:  wattline read                                   the only module on USB\n\n"
-        "          wattline read --port /dev/ttyUSB0 --password-file keys.toml\n\n"
-        "          wattline read hours --last 168 --plot week.png\n\n"
-        "          wattline read log -o module.log && wattline replay module.log"
+    help_epilogue=examples(
+        "wattline read                                   the only module on USB",
+        "wattline read --port /dev/ttyUSB0 --password-file keys.toml",
+        "wattline read hours --last 168 --plot week.png",
+        "wattline read log -o module.log && wattline replay module.log",
     ),
 )
 _PROGRESS_S = 0.5
@@ -54,7 +55,7 @@ class Where:
     usb: str | None = None
     port: str | None = None
     password_file: str | None = None
-    echo: Annotated[bool, Parameter(negative=())] = False
+    echo: Echo = False
 
 
 def road(where: Where | None) -> AbstractContextManager[PortRoad | UsbRoad]:
@@ -68,11 +69,8 @@ def road(where: Where | None) -> AbstractContextManager[PortRoad | UsbRoad]:
     return PortRoad(where.port, password, where.echo)
 
 
-_As_json = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
-
-
 @app.default
-def readings(*, where: Where | None = None, as_json: _As_json = False) -> None:
+def readings(*, where: Where | None = None, as_json: Json = False) -> None:
     """Print every billing value: energy, rates, demand, voltage, outages, clock, ledger."""
     with road(where) as opened:
         found = opened.text(READINGS)
@@ -93,13 +91,13 @@ def readings(*, where: Where | None = None, as_json: _As_json = False) -> None:
 
 
 @app.command
-def status(*, where: Where | None = None, as_json: _As_json = False) -> None:
+def status(*, where: Where | None = None, as_json: Json = False) -> None:
     """Print version, board and the state of meter, line and memory."""
     _print_text(where, STATUS, as_json, "Status")
 
 
 @app.command
-def settings(*, where: Where | None = None, as_json: _As_json = False) -> None:
+def settings(*, where: Where | None = None, as_json: Json = False) -> None:
     """Print what the module was programmed with; keys and passwords are never shown."""
     _print_text(where, SETTINGS, as_json, "Settings")
 
@@ -182,7 +180,7 @@ def hours(
     *,
     where: Where | None = None,
     last: _Last = 48,
-    as_json: _As_json = False,
+    as_json: Json = False,
     csv_file: _Csv = None,
     plot: _Plot = None,
 ) -> None:
@@ -195,7 +193,7 @@ def intervals(
     *,
     where: Where | None = None,
     last: _Last = 96,
-    as_json: _As_json = False,
+    as_json: Json = False,
     csv_file: _Csv = None,
     plot: _Plot = None,
 ) -> None:
@@ -208,7 +206,7 @@ def events(
     *,
     where: Where | None = None,
     last: _Last = 48,
-    as_json: _As_json = False,
+    as_json: Json = False,
     csv_file: _Csv = None,
 ) -> None:
     """Print what happened: restarts, outages, meter changes, commands."""
@@ -220,7 +218,7 @@ def outages(
     *,
     where: Where | None = None,
     last: _Last = 48,
-    as_json: _As_json = False,
+    as_json: Json = False,
     csv_file: _Csv = None,
 ) -> None:
     """Print the outages whose length is known."""
@@ -232,7 +230,7 @@ def periods(
     *,
     where: Where | None = None,
     last: _Last = 0,
-    as_json: _As_json = False,
+    as_json: Json = False,
     csv_file: _Csv = None,
 ) -> None:
     """Print what each demand reset put away: peaks, total, rates."""
@@ -244,7 +242,7 @@ def voltage(
     *,
     where: Where | None = None,
     last: _Last = 31,
-    as_json: _As_json = False,
+    as_json: Json = False,
     csv_file: _Csv = None,
 ) -> None:
     """Print the voltage of each day: extremes, average, minutes outside the ranges."""
@@ -256,7 +254,7 @@ def demand(
     *,
     where: Where | None = None,
     last: _Last = 96,
-    as_json: _As_json = False,
+    as_json: Json = False,
     csv_file: _Csv = None,
 ) -> None:
     """Print every demand interval and whether it may set a peak."""
@@ -268,7 +266,7 @@ def log(
     *,
     output: Annotated[Path, Parameter(name=("--output", "-o"), help="New file for the log.")],
     where: Where | None = None,
-    as_json: _As_json = False,
+    as_json: Json = False,
 ) -> None:
     """Export what the module was told, for `wattline replay FILE`.
 

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from wattline.board.find import find_port
 from wattline.board.session import USB_BAUD_BPS, BoardSession
 from wattline.board.update import Updater
+from wattline.cli.options import Json, examples
 from wattline.errors import WattlineError
 from wattline.image import paths
 from wattline.release import keys as signing
@@ -17,18 +18,17 @@ from wattline.release.package import Release, version_text
 
 app = App(
     name="release",
-    help="""Make, sign and inspect releases of the application.
-
-Example, once:    wattline release keys new ~/.wattline-key
-                  wattline release keys install ~/.wattline-key.pub
-Example, always:  wattline release build --key ~/.wattline-key
-                  wattline update build/release/wattline-FASY_0624_0004-18.0.0.release
-""",
+    help_epilogue=examples(
+        "wattline release keys new ~/.wattline-key               once",
+        "wattline release keys install ~/.wattline-key.pub       once for each module",
+        "wattline release build --key ~/.wattline-key",
+        "wattline update build/release/wattline-FASY_0624_0004-18.0.0.release \\",
+        "    --role mas --role-version 3.2",
+    ),
 )
 keys = App(name="keys", help="Keys that sign releases: yours, none comes with this package.")
 app.command(keys)
 
-AsJson = Annotated[bool, Parameter(name="--json", negative=(), help="Print JSON.")]
 DEFAULT_BOARD = "FASY_0624_0004"
 
 
@@ -40,7 +40,7 @@ def build(
     floor: str | None = None,
     source: Path | None = None,
     output: Path | None = None,
-    as_json: AsJson = False,
+    as_json: Json = False,
 ) -> None:
     """Compile the application into a release; signed when a key is given.
 
@@ -71,7 +71,7 @@ def build(
 
 
 @app.command
-def sign(file: Path, *, key: Path, as_json: AsJson = False) -> None:
+def sign(file: Path, *, key: Path, as_json: Json = False) -> None:
     """Sign a release in place.
 
     Parameters
@@ -87,7 +87,7 @@ def sign(file: Path, *, key: Path, as_json: AsJson = False) -> None:
 
 
 @app.command
-def inspect(file: Path, *, public: Path | None = None, as_json: AsJson = False) -> None:
+def inspect(file: Path, *, public: Path | None = None, as_json: Json = False) -> None:
     """Say what a release is and whether it is whole; with a public key, whose it is.
 
     Parameters

@@ -3,18 +3,19 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import cyclopts
-from cyclopts import Parameter
 from rich.console import Console
+
+from wattline.cli.options import Json, examples
 
 app = cyclopts.App(
     name="replay",
     help="Run the metering engine over a module's log or a scenario, and explain any value.",
-    help_epilogue=(
-        "Example: wattline replay docs/scenarios/A-1-outage.toml --why interval:07:00\n\n"
-        "docs/replay.md describes scenario files."
+    help_epilogue=examples(
+        "wattline replay docs/scenarios/A-1-outage.toml --why interval:07:00",
+        "wattline replay module.log --json",
+        after="docs/replay.md describes scenario files.",
     ),
 )
 
@@ -26,7 +27,7 @@ def run(
     *,
     why: str | None = None,
     plot: Path | None = None,
-    as_json: Annotated[bool, Parameter(name="--json")] = False,
+    as_json: Json = False,
 ) -> int:
     """Print every billing value that the engine arrives at.
 

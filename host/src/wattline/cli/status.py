@@ -1,7 +1,6 @@
 """wattline status: ask a module how it is."""
 
 import json
-from typing import Annotated
 
 import cyclopts
 from rich.console import Console
@@ -9,15 +8,20 @@ from rich.table import Table
 
 from wattline.board.console import read_status
 from wattline.board.find import find_port
+from wattline.cli.options import Json, examples
 
-app = cyclopts.App(name="status", help="Ask a module over USB how it is; changes nothing.")
+app = cyclopts.App(
+    name="status",
+    help="Ask a module over USB how it is; changes nothing.",
+    help_epilogue=examples("wattline status", "wattline status --port /dev/ttyACM1 --json"),
+)
 
 
 @app.default
 def run(
     *,
     port: str | None = None,
-    as_json: Annotated[bool, cyclopts.Parameter(name="--json")] = False,
+    as_json: Json = False,
 ) -> None:
     """Print version, board, readings and the state of meter and line.
 

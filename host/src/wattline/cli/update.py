@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import cyclopts
 from rich.progress import Progress
@@ -13,17 +13,18 @@ from wattline.board.find import find_port
 from wattline.board.role import check_reflash
 from wattline.board.session import USB_BAUD_BPS, BoardSession
 from wattline.board.update import Updater, check_fits
+from wattline.cli.options import Json, Switch, examples
 from wattline.errors import RunError, WattlineError
 from wattline.release.package import Release, version_text
 
 app = cyclopts.App(
     name="update",
-    help="""Bring a release into a module; what ran before comes back if it does not work.
-
-Example:  wattline update my.release --role mas --role-version 3.2
-          wattline update my.release --role mas --role-version 3.2 --dry-run
-          wattline update --rollback --role mas --role-version 3.2
-""",
+    help_epilogue=examples(
+        "wattline update my.release --role mas --role-version 3.2",
+        "wattline update my.release --role mas --role-version 3.2 --dry-run",
+        "wattline update --rollback --role mas --role-version 3.2",
+        after="What ran before comes back if the new application does not work.",
+    ),
 )
 # A module on trial has to read its meter once; the module itself gives up after 15 minutes.
 _TRIAL_S = 16 * 60
@@ -39,11 +40,11 @@ def run(
     role_version: str,
     port: str | None = None,
     baud_bps: int = USB_BAUD_BPS,
-    rollback: bool = False,
-    dry_run: bool = False,
-    no_meter: bool = False,
+    rollback: Switch = False,
+    dry_run: Switch = False,
+    no_meter: Switch = False,
     wait: bool = True,
-    as_json: Annotated[bool, cyclopts.Parameter(name="--json", negative=())] = False,
+    as_json: Json = False,
 ) -> None:
     """Verify, send what is missing, restart on trial, wait for the confirmation.
 
