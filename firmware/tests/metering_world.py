@@ -186,6 +186,12 @@ class World:
             self.is_timed = True
             self.commit()
 
+    def reset(self):
+        self.resets += 1
+        if self.engine.reset_demand(self.resets, self.mono()) != replies.DONE:
+            raise Mismatch("a reset was refused")
+        self.commit()
+
     def do(self, kind):
         """One thing that happens."""
         dice = self.dice
@@ -198,7 +204,11 @@ class World:
             self.engine.on_dark(self.mono() * 1000)
             self.is_dark = True
             self.commit()
-            self.use(dice.below(9000), 0)
+            dark_s = dice.below(9000)
+            self.use(dark_s // 3, 0)
+            if dark_s & 3 == 0:
+                self.reset()
+            self.use(dark_s - dark_s // 3, 0)
             self.is_dark = False
             self.engine.on_lit(self.mono() * 1000)
             self.commit()
@@ -225,10 +235,7 @@ class World:
         elif kind == 8:
             self.sync()
         elif kind == 9:
-            self.resets += 1
-            if self.engine.reset_demand(self.resets, self.mono()) != replies.DONE:
-                raise Mismatch
-            self.commit()
+            self.reset()
         elif not self.honest:
             self._fault(kind)
         self.check()

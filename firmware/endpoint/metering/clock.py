@@ -73,7 +73,11 @@ class Clock:
         if self.doubt:
             return 0
         utc_s = self.now_l(mono_s) + self.offset_s
-        return utc_s + mono_s - self._dark_mono_s if self.is_dark else utc_s
+        return utc_s + self.dark_for_s(mono_s)
+
+    def dark_for_s(self, mono_s):
+        """Return for how long power has been off in the outage that runs, 0 with power."""
+        return mono_s - self._dark_mono_s if self.is_dark else 0
 
     def uptime_s(self, at_l):
         """Return seconds since power came on."""
@@ -87,7 +91,7 @@ class Clock:
 
     def go_lit(self, mono_s):
         """Power is back while the module ran; return the seconds without it."""
-        dark_s = mono_s - self._dark_mono_s
+        dark_s = self.dark_for_s(mono_s)
         self.is_dark = False
         self.last_mono_s = mono_s
         self._base_s = self._now_l - mono_s

@@ -1060,9 +1060,8 @@ class Engine:
         if not self._is_started:
             return reply.NOT_STARTED
         now_l = clock.now_l(mono_s)
-        life_s = clock.life_s(now_l)
-        if clock.is_dark:
-            life_s += mono_s - clock.last_mono_s
+        dark_s = clock.dark_for_s(mono_s)
+        life_s = clock.life_s(now_l) + dark_s
         if demand.resets and abs(life_s - demand.reset_life_s) < demand.lockout_s:
             return reply.TOO_SOON
         utc_s = clock.utc_s(mono_s)
@@ -1071,7 +1070,7 @@ class Engine:
         self._event(DEMAND_RESET, identity, demand.resets)
         if self.placement.has_boundary_before(utc_s):
             # An interval that ended before this has still to be closed: it is the old period's.
-            self.placement.node(now_l, RESET, 0)
+            self.placement.node(now_l, RESET, dark_s)
             self.placement.place()
         else:
             self._on_reset()

@@ -61,7 +61,7 @@ UPTIME = const(4)  # demand intervals run from here
 SYNC = const(5)  # ... and are aligned again
 RAISE = const(6)  # value: flag that holds from here
 CLEAR = const(7)
-RESET = const(8)  # demand reset
+RESET = const(8)  # demand reset; value: seconds into the outage behind it
 SHADOW = const(9)  # another pending schedule: its registers begin here
 NODES_MAX = const(15)
 
@@ -491,7 +491,27 @@ class Placement:
         """Tell whether a node is next; an outage waits for what a read may still put before it."""
         if not self._nodes_l or self._nodes_l[0] > self.at_l:
             return False
-        return self.at_l < to_l or self._nodes_kind[0] > UNSURE_OUTAGE
+        if self._nodes_kind[0] == RESET and self._nodes_s[0]:
+            self._let_outage_first()
+        return self.at_l < to_l or (
+            self._nodes_kind[0] > UNSURE_OUTAGE
+            and not (self._nodes_kind[0] == RESET and self._nodes_s[0])
+        )
+
+    def _let_outage_first(self):
+        """Put the outage, and what else happened at this lit second, before a reset in it."""
+        for i in range(1, len(self._nodes_l)):
+            if self._nodes_l[i] > self.at_l:
+                self._nodes_s[0] = 0
+                return
+            if self._nodes_kind[i] != RESET:
+                self._to_front(i)
+                return
+
+    def _to_front(self, i):
+        """Put a node before all others."""
+        for values in (self._nodes_l, self._nodes_kind, self._nodes_s, self._nodes_full_s):
+            values.insert(0, values.pop(i))
 
     def _give_at_once(self, steps, is_reverse):
         """Give a step without a lit second to the place where it is."""
@@ -895,8 +915,12 @@ class Placement:
     def _pass_dark(self, is_unsure):
         left_s = self._nodes_s[0]
         by_s = min(left_s, self._next_s - self.label_s())
+        reset_s = self._reset_in_dark_s()
+        if reset_s:
+            by_s = min(by_s, reset_s)
         if by_s > 0:
             self.offset_s += by_s
+            self._near_resets(by_s)
             for cell in (self.profile, self.hour):
                 cell.dark_s += by_s
                 cell.flags |= PF
@@ -912,6 +936,21 @@ class Placement:
             self._drop_node(0)
             if self.label_s() < self._next_s:
                 self._aim()
+        elif reset_s == by_s > 0:
+            self._to_front(1)
+
+    def _reset_in_dark_s(self):
+        """Return the seconds into the outage that is first after which a reset came, 0 if none."""
+        if len(self._nodes_l) < 2 or self._nodes_kind[1] != RESET:
+            return 0
+        return self._nodes_s[1] if self._nodes_l[1] == self._nodes_l[0] else 0
+
+    def _near_resets(self, by_s):
+        """Go on in an outage towards the resets that came in it."""
+        for i in range(1, len(self._nodes_l)):
+            if self._nodes_kind[i] != RESET or self._nodes_l[i] != self._nodes_l[0]:
+                return
+            self._nodes_s[i] = max(0, self._nodes_s[i] - by_s)
 
     def _pass_skipped(self):
         left_s = self._nodes_s[0]
