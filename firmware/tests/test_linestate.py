@@ -3,7 +3,14 @@
 from flash_model import TEARS, FlashModel, PowerCut
 
 from endpoint.line.authority import INDIVIDUAL, Authority
-from endpoint.line.command import DEMAND_RESET, SCHEDULE, filled, pack
+from endpoint.line.command import (
+    DEMAND_RESET,
+    DONE,
+    OUTCOME_UNKNOWN,
+    SCHEDULE,
+    filled,
+    pack,
+)
 from endpoint.line.mac import frame_mac, working_key
 from endpoint.line.transfer import Transfer, check_of
 from endpoint.linestate import LineState
@@ -109,3 +116,40 @@ def test_cut_anywhere_leaves_the_old_counter_or_the_new_one():
             authority, _, _, was_there = _start(flash)
             assert was_there
             assert authority.counter in ((2,) if kept else (1, 2))
+
+
+def test_cut_at_every_flash_operation_no_command_is_executed_twice():
+    """A life over both blocks' erases; every end of each operation is restarted and replayed."""
+    flash = FlashModel(2)
+    _, _, first, _ = _start(flash)
+    assert first.commit()
+    authority, _, state, _ = _start(flash)
+    executed, accepted, cuts = 0, 0, 0
+
+    def look(block, offset, new):
+        nonlocal cuts
+        for tear in TEARS:
+            other = flash.fork()
+            other.tear(block, offset, new, tear, 5)
+            judge, _, _, was_there = _start(other)
+            assert was_there
+            assert executed <= judge.counter <= accepted
+            if judge.counter:
+                # What was accepted last is known again, and nothing older is looked at.
+                again = judge.receive(_frame(judge.counter), 0)
+                assert again.repeated and again.result in (DONE, OUTCOME_UNKNOWN)
+                assert judge.receive(_frame(judge.counter - 1), 0) is None
+            cuts += 1
+
+    flash.watcher = look
+    for counter in range(1, 25):
+        found = authority.receive(_frame(counter), 0)
+        assert found and not found.repeated
+        accepted = counter
+        assert state.commit()
+        executed = counter
+        authority.finished(found, DONE)
+        assert state.commit()
+        state.prepare()
+    assert sum(flash.erases) >= 3
+    assert cuts >= 300
