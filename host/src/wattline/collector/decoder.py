@@ -11,12 +11,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from endpoint.line import PayloadError
 from endpoint.line import payload as layout
 from endpoint.line.frame import CODE_BITS, INFO_BITS, frame_crc
 from endpoint.line.profile import FRAME_SYMBOLS
 from endpoint.line.seal import opened
-from wattline.collector import pac, phase
+from wattline.collector import pac, phase, plausible
 from wattline.collector.symbols import (
     BIT_DB,
     CODE_PLACES,
@@ -32,8 +31,6 @@ SEARCH = (8, 32, 128)
 THOROUGH = (4, 32, 128, 1024, 1024)
 # A frame is accepted when it is this likely to be the right one.
 MIN_CONFIDENCE = 0.999
-# Values of three bits that a REGISTER's selector may have: nothing is negative that is not net.
-_SELECTORS = frozenset((0, 1, 2, 3, 6, 7))
 # Share of frames that are JOINs, and of those that follow a forecast.
 _JOINS = 1 / 16
 _AS_FORECAST = 0.9
@@ -268,7 +265,7 @@ def _passing(
     """Yield the words of a list that are legal and fit an identity."""
     for p in valid(words, allowed):
         payload = words[p, :8].tobytes()
-        fields = _legal(payload)
+        fields = plausible.legal(payload)
         if fields is None:
             continue
         if payload[0] >> 4 == layout.JOIN:
@@ -281,7 +278,7 @@ def _passing(
         for word in words:
             check = int(word[8]) << 8 | int(word[9])
             plain = opened(key.secret, eid, key.frame, word[:8].tobytes(), check, key.encrypted)
-            fields = None if plain is None else _legal(bytes(plain))
+            fields = None if plain is None else plausible.legal(bytes(plain))
             if fields is not None and plain[0] >> 4 != layout.JOIN:
                 yield _Word(word.copy(), eid, bytes(plain), fields, sealed=True)
 
@@ -294,39 +291,18 @@ def _log_prior(candidate: _Word, identities: int, forecast: NDArray[np.float32] 
     """
     if candidate.payload[0] >> 4 == layout.JOIN:
         return float(np.log(_JOINS) - _JOIN_BITS * np.log(2))
-    usual = (1 - _JOINS) / (identities * _LEGAL_WORDS)
+    frame_type = candidate.payload[0] >> 4
+    usual = np.log((1 - _JOINS) / identities)
+    usual += plausible.log_probability(frame_type, candidate.fields)
     if forecast is None:
-        return float(np.log(usual))
+        return float(usual)
     bits = np.unpackbits(candidate.word[:8])
     told = float(-np.sum(np.logaddexp(0.0, np.where(bits, forecast, -forecast))))
     return float(
-        np.logaddexp(np.log((1 - _AS_FORECAST) * usual), np.log(_AS_FORECAST / identities) + told)
+        np.logaddexp(np.log(1 - _AS_FORECAST) + usual, np.log(_AS_FORECAST / identities) + told)
     )
 
 
-def _legal(payload: bytes) -> dict[str, int] | None:
-    """Return the fields, or None if something is set that is not assigned."""
-    try:
-        frame_type, fields = layout.unpack(payload)
-    except PayloadError:
-        return None
-    if frame_type == layout.JOIN:
-        return None if fields["capabilities"] else fields
-    return fields if fields.get("selector", 0) in _SELECTORS else None
-
-
-def _count_legal() -> float:
-    """Return how many payloads other than JOINs are legal."""
-    count = 0.0
-    for frame_type, fields in layout.LAYOUTS.items():
-        if frame_type != layout.JOIN:
-            widths = dict(fields)
-            share = len(_SELECTORS) / 8 if "selector" in widths else 1.0
-            count += share * 2.0 ** (60 - widths.get("zero", 0))
-    return count
-
-
-_LEGAL_WORDS = _count_legal()
 _CRC_OF_NOTHING = frame_crc(0, bytes(8))
 
 

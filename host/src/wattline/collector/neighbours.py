@@ -1,8 +1,9 @@
 """What strong carriers spill into their neighbours, predicted and taken away.
 
 A carrier whose phase moves within a symbol is no longer orthogonal to the channels beside it.
-Its means over whole symbols are free of the neighbours; a parabola through three of them tells
-how it moved within the middle one, and from that follows the share in every neighbour.
+Its means over whole symbols are free of the neighbours. Three of them, and how fast this carrier
+usually moves, tell the likeliest motion within the middle one (that of a random walk seen in
+noise); from that follows the share in every neighbour, and how uncertain it remains.
 
 Source: docs/phy.md, "Strong neighbours".
 """
@@ -14,6 +15,11 @@ from numpy.typing import NDArray
 REACH = 12
 # A carrier is strong from this energy over noise per symbol: its bits are then beyond doubt.
 _STRONG = 40.0
+# Variance of slope and bend of three means of a random walk that moves by 1 per mean.
+_SLOPE, _BEND = 5 / 12, 1 / 4
+# Share of a new symbol in the rate of motion; a slope this far (squared) above is a step.
+_LEARN = 1 / 32
+_STEP = 9.0
 
 
 def _leaks(parts: int) -> NDArray[np.complex128]:
@@ -39,6 +45,14 @@ class Neighbours:
     def __init__(self, channels: NDArray[np.int64], parts: int) -> None:
         self._channels = channels
         self._leaks = _leaks(parts)
+        away = np.arange(-REACH, REACH + 1)
+        away[REACH] = 1
+        turn = 2 * np.pi * away
+        # Power that motion of unit rate leaves in a neighbour's symbol, and what slope and bend
+        # can tell of it.
+        self._left = np.array([2 / turn**2, -0.5 / turn**2, -2 / turn**4])
+        # Usual rate of every column's motion, per symbol and power: level, then phase.
+        self._rates = np.zeros((2, len(channels)))
         column = {int(n): i for i, n in enumerate(channels)}
         near = [
             [column.get(int(n) + d, -1) if d else -1 for d in range(-REACH, REACH + 1)]
@@ -47,22 +61,58 @@ class Neighbours:
         self._near = np.array(near)
 
     def clean(self, rows: NDArray[np.complex64], noise: NDArray[np.float64]) -> None:
-        """Clean the middle one of three symbols; `rows` has shape (3, parts, columns)."""
+        """Clean the middle one of three symbols; `rows` has shape (3, parts, columns).
+
+        What remains uncertain counts as noise: symbols are scaled to the noise of all others.
+        """
         symbols = rows.sum(axis=1)
         power = symbols.real**2 + symbols.imag**2
         strong = np.flatnonzero(power.min(axis=0) > _STRONG * noise)
         if len(strong) == 0:
             return
-        strong = strong[np.argsort(-power[1, strong])]
         before, here, after = symbols[:, strong].astype(np.complex128)
-        # Bits relative to the middle symbol's.
-        before = before * np.sign((before * here.conj()).real)
-        after = after * np.sign((after * here.conj()).real)
-        slope = (after - before) / 2
-        bend = (after + before) / 2 - here
-        spill = slope[:, None, None] * self._leaks[0] + bend[:, None, None] * self._leaks[1]
+        # Bits and phase relative to the middle symbol's.
+        unit = here / np.abs(here)
+        here = np.abs(here)
+        before, after = before * unit.conj(), after * unit.conj()
+        before *= np.sign(before.real)
+        after *= np.sign(after.real)
+        slope, bend = (after - before) / 2, (after + before) / 2 - here
+        quiet = noise[strong] / 2
+        spill = np.zeros((len(strong), 2 * REACH + 1, self._leaks.shape[2]), complex)
+        left = np.zeros((len(strong), 2 * REACH + 1))
+        for quadrature, (s, b) in enumerate(((slope.real, bend.real), (slope.imag, bend.imag))):
+            rate = self._rate(quadrature, strong, s, here, quiet)
+            by_slope = 0.5 * rate / (_SLOPE * rate + 0.5 * quiet)
+            by_bend = 0.5 * rate / (_BEND * rate + 1.5 * quiet)
+            side = unit if quadrature == 0 else 1j * unit
+            spill += (side * by_slope * s)[:, None, None] * self._leaks[0]
+            spill += (side * by_bend * b)[:, None, None] * self._leaks[1]
+            shares = np.stack([rate, rate * by_slope, rate * by_bend], axis=1)
+            left += shares @ self._left
         near = self._near[strong]
         used = near >= 0
         middle = rows[1]
         for part in range(len(middle)):
             np.subtract.at(middle[part], near[used], spill[:, :, part][used].astype(np.complex64))
+        doubt = np.zeros(len(self._channels))
+        np.add.at(doubt, near[used], np.maximum(left, 0.0)[used])
+        # What is strong itself has no use for weights, and is looked at again as a neighbour.
+        doubt[strong] = 0.0
+        middle *= np.sqrt(noise / np.maximum(noise + doubt, 1e-30)).astype(np.float32)
+
+    def _rate(
+        self,
+        quadrature: int,
+        strong: NDArray[np.int64],
+        slope: NDArray[np.float64],
+        level: NDArray[np.float64],
+        quiet: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Return how fast strong carriers move, as power per symbol, and learn from it."""
+        usual = self._rates[quadrature, strong]
+        expected = _SLOPE * usual * level**2 + quiet / 2
+        seen = np.minimum(slope**2, _STEP * expected)
+        measured = (seen - quiet / 2) / (_SLOPE * level**2)
+        self._rates[quadrature, strong] = np.maximum(usual + _LEARN * (measured - usual), 0.0)
+        return np.where(slope**2 > _STEP * expected, slope**2 / _SLOPE, usual * level**2)
