@@ -10,6 +10,7 @@ from machine import WDT
 
 from endpoint.hal import window
 from endpoint.hal.watchdog import TIMEOUT_MS, service_window
+from endpoint.update.record import SAFE
 
 
 def start(number):
@@ -34,7 +35,7 @@ def start(number):
 
 
 chosen = slots.choose()
-if chosen == slots.SAFE:
+if chosen == SAFE:
     slots.running = chosen
     slots.leave()
     print("wattline: no application starts; safe mode. Install a release with wattline update.")

@@ -18,7 +18,7 @@ from endpoint.hal.flash import slot_device, start_device
 from endpoint.store import StoreError
 from endpoint.store.journal import Journal
 from endpoint.update.manifest import HEADER_BYTES, unpack
-from endpoint.update.record import FROZEN, RECORD_BYTES, SAFE, STATES, TRIAL, Record
+from endpoint.update.record import FROZEN, RECORD_BYTES, STATES, TRIAL, Record
 
 # Survive every reset but power-on; SCRATCH0 is the supervisor's, 4 … 7 are the SDK's.
 _SCRATCH0 = const(0x4005800C)
@@ -26,6 +26,7 @@ _SCRATCH1 = const(0x40058010)
 _MARK = const(0x17A70000)
 _MARK_MASK = const(0x3FFF0000)
 _HANDED = const(0x100)
+_RAISED = const(0x200)
 _FAULTS_MASK = const(0xFF)
 _BLOCKED = const(255)
 
@@ -33,6 +34,8 @@ NAMES = ("a", "b", "frozen", "safe mode")
 PLACE = "/slot"
 
 running = None  # slot 0 or 1, FROZEN or SAFE once start-up has chosen
+failed_starts = 0  # in a row, before this one
+last_failure = ""  # of them
 record = Record()
 _journal = None
 
@@ -81,23 +84,30 @@ def _last_start():
     if not known & _HANDED:
         return "", faults
     task = mem32[_SCRATCH0] & 0xFF
-    reason = "watchdog" if task in (0, _BLOCKED) else "task %d failed" % task
+    if known & _RAISED:
+        reason = "failed at start"
+    elif task in (0, _BLOCKED):
+        reason = "watchdog"
+    else:
+        reason = "task %d failed" % task
     return reason, min(faults + 1, _FAULTS_MASK)
 
 
 def choose():
     """Decide what to start and remember it; return slot 0 or 1, `FROZEN` or `SAFE`."""
+    global failed_starts, last_failure
     load()
-    fault, faults = _last_start()
-    number, changed = record.choose(_is_sound, fault, faults)
-    mem32[_SCRATCH1] = _MARK | faults
+    last_failure, failed_starts = _last_start()
+    number, changed = record.choose(_is_sound, last_failure, failed_starts)
+    mem32[_SCRATCH1] = _MARK | failed_starts
     if changed:
         try:
             commit(record)
         except StoreError:
-            # A trial whose starts cannot be counted could go on for ever.
-            if number != SAFE:
-                number = record.active
+            if number < FROZEN and record.slots[number].state == TRIAL:
+                # A trial whose starts cannot be counted could go on for ever.
+                record.slots[number].reject("start not recorded")
+                number, changed = record.choose(_is_sound, "", failed_starts)
     return number
 
 
@@ -120,6 +130,7 @@ def crashed(error):
     """Restart after an application that did not even start; one on trial is over with that."""
     if on_trial():
         reject("failed at start: %s" % type(error).__name__)
+    mem32[_SCRATCH1] = mem32[_SCRATCH1] | _RAISED
     machine.reset()
 
 
@@ -173,6 +184,8 @@ def report():
     fields = {
         "application": NAMES[FROZEN if running is None else running],
         "trial": on_trial(),
+        "failed_starts": failed_starts,
+        "last_failure": last_failure,
         "update_keys": len(record.keys),
         "oldest_version": "%d.%d.%d" % tuple(record.floor),
     }

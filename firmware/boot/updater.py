@@ -73,7 +73,9 @@ def report():
     def facts():
         _open()
         fields = slots.report()
-        del fields["application"], fields["trial"]
+        # They are about a start, and no application has started here.
+        for name in ("application", "trial", "failed_starts", "last_failure"):
+            del fields[name]
         fields["active"] = slots.NAMES[slots.record.active]
         fields["board"] = board.NAME
         fields["abi"] = sys.implementation._mpy
@@ -85,17 +87,17 @@ def report():
 
 
 def judge(header):
-    """Judge a release by its first block (base64); change nothing."""
+    """Judge a release by its first block, packed; change nothing."""
 
     def judged():
-        _open().judge(a2b_base64(header))
+        _open().judge(_plain(header))
 
     _tell(judged)
 
 
 def begin(header):
-    """Judge a release by its first block (base64), and forget what the free slot holds."""
-    _tell(lambda: slots.NAMES[_open().begin(a2b_base64(header))])
+    """Judge a release by its first block, packed, and forget what the free slot holds."""
+    _tell(lambda: slots.NAMES[_open().begin(_plain(header))])
 
 
 def checks():

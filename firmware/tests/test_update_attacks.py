@@ -14,6 +14,7 @@ from update_bench import (
 )
 
 from endpoint import update
+from endpoint.store import StoreError
 from endpoint.update.manifest import HEADER_BYTES, unpack
 from endpoint.update.record import CONFIRMED
 from endpoint.update.romfs import files
@@ -274,3 +275,98 @@ def test_flash_that_does_not_keep_a_bit():
 def test_owner_s_key_is_not_in_the_module():
     assert OWNER.public != STRANGER.public
     assert running().record.slots[0].state == CONFIRMED
+
+
+def test_one_name_twice():
+    """What is read and what is verified would be two different files."""
+    one, other = filled(1, 50), filled(2, 50)
+    for names in (("app.mpy", "app.mpy"), ("b.mpy", "a.mpy"), ("a.mpy", "b.mpy", "a.mpy")):
+        twice = file_system([(name, one) for name in names])
+        assert refusal(files, twice) is update.BadPath, names
+    refused_as(update.BadPath, release(V18, file_system([("app.mpy", one), ("app.mpy", other)])))
+
+
+def test_package_twice():
+    first, second = file_system([("app.mpy", filled(1, 50))]), file_system([("z.mpy", b"x" * 9)])
+    body = first[5:] + second[5:]
+    both = first[:3] + bytes([0x80 | len(body) >> 7, len(body) & 0x7F]) + body
+    refused_as(update.BadPath, release(V18, both))
+
+
+def test_file_longer_than_its_folder():
+    """A length inside the file system that leads out of the slot."""
+    for at in range(3, 40):
+        for value in (0x7F, 0xFF):
+            image = bytearray(application(18))
+            image[at] = value
+            found = refusal(files, image)
+            assert found in (None, update.BadPath, update.Truncated), (at, value, found)
+    image = bytearray(application(18))
+    at = bytes(image).find(b"\x07app.mpy") + 8
+    image[at + 1 : at + 3] = b"\xff\x7f"
+    assert refusal(files, image) is update.Truncated
+
+
+def test_floor_above_the_release_itself():
+    """Confirmed once, it would lock every later release out."""
+    refused_as(update.NotARelease, release(V18, NEW, floor=(65535, 0, 0)))
+    refused_as(update.NotARelease, release(V18, NEW, floor=(18, 0, 1)))
+
+
+def test_every_folder_depth_ends():
+    """No tree is so deep that the walk through it does not return."""
+    inside = filled(1, 20)
+    for _ in range(40):
+        inside = bytes([4, 0x80 | len(inside) + 2 >> 7, len(inside) + 2 & 0x7F, 1, 97]) + inside
+    head = bytes([0x80 | len(inside) >> 7, len(inside) & 0x7F])
+    assert refusal(files, b"\xd2\xcd\x31" + head + inside) is update.BadPath
+
+
+def test_header_half_written():
+    """The slot's own first block torn: the record decides, not what lies in the slot."""
+    bench = running()
+    block, image = release(V18, NEW)
+    installer = bench.installer()
+    installer.begin(block)
+    send(installer, image)
+    bench.slots[1].data[: HEADER_BYTES // 2] = block[: HEADER_BYTES // 2]
+    assert still_runs_old(bench)
+    assert attack(bench, (block, image)) is None
+
+
+def test_blocks_of_the_slot_that_runs_are_out_of_reach():
+    """However the session is twisted, what runs is never written to."""
+    bench = running()
+    before = bytes(bench.slots[0].data), bench.slots[0].operations
+    installer = bench.installer()
+    for offered in (release(V18, NEW), release(V12, OLD), release(V18, NEW)):
+        installer.begin(offered[0])
+        send(installer, offered[1])
+    installer.roll_back()
+    assert (bytes(bench.slots[0].data), bench.slots[0].operations) == before
+
+
+def test_changed_between_verification_and_start():
+    """What was right when it was verified and is not when it starts does not start."""
+    bench = running()
+    assert attack(bench, release(V18, NEW)) is None
+    bench.slots[1].data[HEADER_BYTES + 2000] ^= 0x10
+    assert still_runs_old(bench)
+    assert bench.record.slots[1].reason == "damaged in flash"
+
+
+def test_record_of_an_update_cannot_be_written():
+    """The start-up record's blocks are worn out: the release is refused, the old one runs."""
+    bench = running()
+    bench.start.bad = {(block, page) for block in range(4) for page in range(16)}
+    block, image = release(V18, NEW)
+    installer = bench.installer()
+    installer.begin(block)
+    send(installer, image)
+    try:
+        installer.finish()
+    except StoreError:
+        pass
+    else:
+        raise AssertionError("nothing was written, and nobody said so")
+    assert still_runs_old(bench)

@@ -18,9 +18,10 @@ class Line:
 class Board:
     """A board whose raw prompt comes at the n-th attempt; `attempts` tells how each was made."""
 
-    def __init__(self, answers_at, opens=True):
+    def __init__(self, answers_at, opens=True, why="no such device"):
         self.answers_at = answers_at
         self.opens = opens
+        self.why = why
         self.attempts = []
         self.touched = False
         self.ran = []
@@ -44,9 +45,9 @@ class Board:
 
         return Transport()
 
-    def serial(self, port, baud_bps):
+    def serial(self, port, baud_bps, exclusive=None):
         if not self.opens:
-            raise OSError("no such device")
+            raise OSError(self.why)
         self.touched = self.touched or baud_bps == 1200
         return self
 
@@ -113,6 +114,29 @@ def test_port_that_is_not_there_is_not_recovered(plug):
     ):
         pass
     assert said == []
+
+
+def test_port_of_another_program_is_left_alone(plug):
+    """No recovery, no 1200 baud: somebody works there."""
+    said = []
+    board = plug(99, opens=False, why="Could not exclusively lock port x: [Errno 11]")
+    with (
+        pytest.raises(WattlineError, match="in use by another program; close that"),
+        session.BoardSession("x", say=said.append),
+    ):
+        pass
+    assert said == [] and not board.touched and len(board.attempts) == 1
+
+
+def test_full_file_system_is_named(plug, monkeypatch):
+    class Full:
+        def exec_raw(self, code, timeout):
+            return b"", b"Traceback:\r\nOSError: [Errno 28] ENOSPC\r\n"
+
+    made = session.BoardSession("x")
+    made._transport = Full()
+    with pytest.raises(WattlineError, match="file system is full"):
+        made.exec("write()")
 
 
 class Port:

@@ -169,7 +169,7 @@ def check(manifest, board, abi, floor, room):
 
     Raises
     ------
-    WrongBoard, WrongInterpreter, TooOld, Oversized
+    WrongBoard, WrongInterpreter, TooOld, NotARelease, Oversized
     """
     if manifest.board != board:
         raise WrongBoard
@@ -177,5 +177,7 @@ def check(manifest, board, abi, floor, room):
         raise WrongInterpreter
     if tuple(manifest.version) < tuple(floor):
         raise TooOld
+    if tuple(manifest.floor) > tuple(manifest.version):
+        raise NotARelease  # once confirmed, not even itself could come again
     if not 0 < manifest.length <= room:
         raise Oversized

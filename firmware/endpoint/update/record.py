@@ -154,10 +154,15 @@ class Record:
         self.floor = max(self.floor, tuple(floor))
 
     def roll_back(self, reason):
-        """Leave the active slot for the one before it; return False when there is none.
+        """Go back to the application before this one; return False when there is none.
 
-        The frozen application takes over when the other slot holds no confirmed one.
+        A trial that is not over ends, and the active slot stays. Otherwise the active slot makes
+        room for the other one, or for the frozen application when that is not confirmed.
         """
+        trial = self.trial()
+        if trial is not None:
+            self.slots[trial].reject(reason)
+            return True
         if self.active == FROZEN:
             return False
         self.slots[self.active].reject(reason)

@@ -72,7 +72,7 @@ def files(memory):
     Truncated
         A record goes on behind the end of what holds it.
     BadPath
-        A file is no compiled module of the application.
+        A file is no compiled module of the application, or a name is there twice or out of order.
     """
     kind, at, end = _record(memory, 0, len(memory))
     if kind != _FILE_SYSTEM or end != len(memory):
@@ -83,10 +83,14 @@ def files(memory):
 
 
 def _walk(memory, at, end, parent, depth, found):
+    last = ""
     while at < end:
         kind, start, after = _record(memory, at, end)
         if kind in (_DIRECTORY, _FILE):
             name, start = _name(memory, start, after)
+            if name <= last:  # of two with one name the interpreter would take either
+                raise BadPath
+            last = name
             if depth == 0 and (name != PACKAGE or kind == _FILE):
                 raise BadPath
             if kind == _FILE:

@@ -1,5 +1,7 @@
 """Run code on a board through MicroPython's raw REPL, with mpremote's own transport."""
 
+import errno
+import re
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -16,6 +18,7 @@ USB_BAUD_BPS = 115200  # USB ignores it
 WATCHDOG_S = 9.0
 _TOUCH_BAUD_BPS = 1200
 _LOOK_S = 0.2
+_FULL = re.compile(r"OSError: (28\b|.*ENOSPC)")
 _SHOW_UP_S = 5.0
 # Verifying a signature takes the chip a second, and an emulated one on a busy host a minute.
 _ANSWER_S = 120.0
@@ -71,15 +74,15 @@ class BoardSession:
                 step()
             except (TransportError, OSError) as error:
                 self._close()
-                if number == 1 and not _can_open(self._port):
-                    break  # no board is behind this name, wedged or not
+                reason = unusable(self._port) if number == 1 else ""
+                if reason:  # no board is behind this name, wedged or not, or it is not ours
+                    raise WattlineError(reason) from None
                 self._say(f"step {number} of {len(steps) + 1}, {what}: no answer ({error})")
             else:
                 if number > 1:
                     self._say(f"step {number} of {len(steps) + 1}, {what}: it answers again")
                 return self
-        else:
-            self._touch(len(steps) + 1)
+        self._touch(len(steps) + 1)
         raise WattlineError(
             f"{self._port} does not answer like a MicroPython module; check the cable and the "
             "port's name, or take the module's power away and try again"
@@ -102,7 +105,7 @@ class BoardSession:
     def _watchdog(self) -> None:
         time.sleep(WATCHDOG_S)
         deadline_s = time.monotonic() + _SHOW_UP_S
-        while not _can_open(self._port) and time.monotonic() < deadline_s:
+        while unusable(self._port) and time.monotonic() < deadline_s:
             time.sleep(_LOOK_S)
         self._open().enter_raw_repl(soft_reset=self._fresh)
 
@@ -150,14 +153,28 @@ class BoardSession:
                 f"{self._port} went away in the middle ({error}); run the same command again, it "
                 "goes on where it stopped"
             ) from error
+        if _FULL.search(complaint):
+            raise RunError(
+                "the module's file system is full and nothing was changed; look with `mpremote fs "
+                "ls` and remove what does not belong there"
+            )
         if complaint:
             raise RunError(f"the module refused: {complaint.splitlines()[-1]}")
         return text
 
 
-def _can_open(port: str) -> bool:
+def unusable(port: str) -> str:
+    """Return why a port cannot be had for oneself, in a sentence; "" when it can."""
     try:
-        serial.Serial(port, USB_BAUD_BPS).close()
-    except OSError:
-        return False
-    return True
+        serial.Serial(port, USB_BAUD_BPS, exclusive=True).close()
+    except OSError as error:
+        text = str(error)
+        if "exclusively lock" in text or "PermissionError" in text:
+            return f"{port} is in use by another program; close that and run the command again"
+        if getattr(error, "errno", None) == errno.EACCES:
+            return (
+                f"you may not use {port}; join the group that owns it (often dialout) and log in "
+                "again"
+            )
+        return f"{port} cannot be opened; check the cable and the name, and look whether it is on"
+    return ""

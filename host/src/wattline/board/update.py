@@ -91,12 +91,12 @@ class Updater:
 
     def preview(self, release: Release) -> Plan:
         """Return what an update would do, judged by the module; nothing there is changed."""
-        self.call("judge", base64.b64encode(release.header).decode())
+        self.call("judge", packed(release.header))
         return make_plan(release, self.call("files"), [])
 
     def plan(self, release: Release) -> Plan:
         """Begin with a release and return what is left to do; the module judges it first."""
-        self.call("begin", base64.b64encode(release.header).decode())
+        self.call("begin", packed(release.header))
         return make_plan(release, self.call("files"), self.call("checks"))
 
     def send(self, plan: Plan, progress: Callable[[int, int], None] = lambda *_: None) -> None:

@@ -13,7 +13,7 @@ from endpoint.update.manifest import HEADER_BYTES, START_INTERFACE, Manifest
 from wattline.errors import RunError, WattlineError
 from wattline.image import boards, paths
 from wattline.release import romfs
-from wattline.release.package import Release
+from wattline.release.package import Release, version_text
 
 ARCHITECTURE = "armv6m"
 # `sys.implementation._mpy` of MicroPython 1.25 on the RP2040: file format 6, sub-version 3,
@@ -69,6 +69,11 @@ def build_release(
     if match is None:
         raise WattlineError(f'{package / "version.py"} names no version: write VERSION = "1.2.3"')
     version = parse_version(".".join(match.groups()))
+    if floor is not None and floor > version:
+        raise WattlineError(
+            "the oldest version accepted afterwards cannot be newer than the release itself: "
+            f"choose --floor {version_text(version)} or older"
+        )
     digest = hashlib.sha256(board.encode())
     for file in files:
         digest.update(file.relative_to(source).as_posix().encode() + b"\0" + file.read_bytes())
