@@ -136,19 +136,19 @@ def test_mpremote_works_while_the_application_runs(link, tmp_path):
     mpremote(path, "reset")
     made.runs.clear()
     assert made.runs.wait(TIMEOUT_S)
-    assert json.loads(wattline("status", "--port", path, "--json"))["state"] == "running"
+    assert json.loads(wattline("status", "--usb", path, "--json"))["state"] == "running"
     assert [cause for cause, _ in made.resets] == ["watchdog"]
 
 
 def test_wattline_asks_programs_and_asks_again(link):
     path, made = link
-    before = json.loads(wattline("status", "--port", path, "--json"))
+    before = json.loads(wattline("status", "--usb", path, "--json"))
     assert (before["eid"], before["state"], before["meter_state"]) == (EID, "running", "OK")
     assert made.resets == []
     wattline("program", "--usb", path, "--eid", 7, "--form", "3S", "--poll-s", 30, "--no-detent")
     made.runs.clear()
     assert made.runs.wait(TIMEOUT_S)
-    after = json.loads(wattline("status", "--port", path, "--json"))
+    after = json.loads(wattline("status", "--usb", path, "--json"))
     wanted = {"eid": 7, "form": "3S", "poll_s": 30, "detent": False, "state": "running"}
     assert {name: after[name] for name in wanted} == wanted
     assert len(made.resets) == 1

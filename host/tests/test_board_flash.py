@@ -100,11 +100,11 @@ def test_picotool_that_sees_several_boards(tmp_path):
 def test_build_id_is_compared_afterwards(tmp_path, image, monkeypatch, capsys):
     place = drive(tmp_path / "drive")
     monkeypatch.setattr(command, "read_status", lambda port: {"build_id": "0123"})
-    command.run(image=image, drive=place, port="x")
+    command.run(image=image, drive=place, usb="x")
     assert "build 0123: runs" in capsys.readouterr().out
     monkeypatch.setattr(command, "read_status", lambda port: {"build_id": "4567"})
     with pytest.raises(RunError, match="runs build 4567 and not 0123"):
-        command.run(image=image, drive=place, port="x")
+        command.run(image=image, drive=place, usb="x")
 
 
 def test_file_that_is_no_image_is_refused_before_anything(tmp_path):

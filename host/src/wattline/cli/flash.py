@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import cyclopts
+from rich.console import Console
 from rich.progress import Progress
 
 from wattline.board import bootsel
 from wattline.board.console import read_status
 from wattline.board.find import find_port
-from wattline.cli.options import Json, examples
+from wattline.cli.options import Json, Switch, examples
 from wattline.errors import RunError, WattlineError
 from wattline.image import uf2
 from wattline.image.build import build_image
@@ -19,8 +20,10 @@ from wattline.image.build import build_image
 app = cyclopts.App(
     name="flash",
     help_epilogue=examples(
+        "wattline flash --dry-run",
         "wattline flash --board FASY_0624_0004",
-        after="Hold BOOTSEL while you connect the board; its drive or picotool is found by itself.",
+        "wattline flash --image my.uf2 --drive /media/me/RPI-RP2",
+        after="Hold BOOTSEL while you connect the board; drive or picotool is found by itself.",
     ),
 )
 DEFAULT_BOARD = "FASY_0624_0004"
@@ -35,8 +38,9 @@ def run(
     image: Path | None = None,
     drive: Path | None = None,
     picotool: str | None = None,
-    port: str | None = None,
+    usb: str | None = None,
     verify: bool = True,
+    dry_run: Switch = False,
     as_json: Json = False,
 ) -> None:
     """Find the board, write the image, wait for it, compare its build id.
@@ -53,38 +57,50 @@ def run(
         Boot loader drive; found by itself otherwise.
     picotool
         Program to use instead of a drive.
-    port
+    usb
         Serial port on which the board shows up; the only module on USB otherwise.
     verify
         Ask the board afterwards what it runs.
-    as_json
-        Print JSON.
+    dry_run
+        Find the board and say what would be written; nothing is.
     """
-    file = image or build_image(board).uf2
-    try:
-        facts = uf2.identity(file.read_bytes())
-    except OSError as error:
-        raise WattlineError(f"{file} cannot be read: {error.strerror}") from None
+    facts = None if image is None else _identity(image)
     target = bootsel.find_target(drive, picotool)
-    with Progress(transient=True) as progress:
-        bar = progress.add_task(f"Writing to {target.name}", total=file.stat().st_size)
-        bootsel.write(target, file, lambda done, _: progress.update(bar, completed=done))
+    if image is None or facts is None:
+        image = build_image(board).uf2
+        facts = _identity(image)
     result: dict[str, Any] = {"target": target.name, **facts, "verified": False}
-    if verify:
-        result["verified"] = _verify(port, facts["build_id"])
-    if as_json:
-        print(json.dumps(result))
+    if dry_run:
+        _show(result, "would be written", as_json=as_json)
         return
-    state = "runs" if verify else "written, not verified"
-    print(f"{facts['board']} {facts['version']}, build {facts['build_id']}: {state}")
+    with Progress(transient=True, console=Console(stderr=True)) as progress:
+        bar = progress.add_task(f"Writing to {target.name}", total=image.stat().st_size)
+        bootsel.write(target, image, lambda done, _: progress.update(bar, completed=done))
+    if verify:
+        result["verified"] = _verify(usb, facts["build_id"])
+    _show(result, "runs" if verify else "written, not verified", as_json=as_json)
 
 
-def _verify(port: str | None, build_id: str) -> bool:
+def _identity(image: Path) -> dict[str, Any]:
+    try:
+        return uf2.identity(image.read_bytes())
+    except OSError as error:
+        raise WattlineError(f"{image} cannot be read: {error.strerror}") from None
+
+
+def _show(result: dict[str, Any], state: str, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({**result, "result": state}))
+        return
+    print(f"{result['board']} {result['version']}, build {result['build_id']}: {state}")
+
+
+def _verify(usb: str | None, build_id: str) -> bool:
     """Wait for the board and compare what it runs with what was written."""
     deadline_s = time.monotonic() + _SHOW_UP_S
     while True:
         try:
-            found = read_status(find_port(port))["build_id"]
+            found = read_status(find_port(usb))["build_id"]
             break
         except WattlineError as error:
             if time.monotonic() > deadline_s:

@@ -1,12 +1,13 @@
 """`wattline release`: make, sign and inspect what the field gets."""
 
 import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-from wattline.board.find import find_port
+from wattline.board.find import find_console
 from wattline.board.session import USB_BAUD_BPS, BoardSession
 from wattline.board.update import Updater
 from wattline.cli.options import Json, examples
@@ -107,16 +108,26 @@ def inspect(file: Path, *, public: Path | None = None, as_json: Json = False) ->
 
 
 @keys.command
-def new(file: Path) -> None:
+def new(file: Path, *, as_json: Json = False) -> None:
     """Make a key: FILE is the secret half, to be kept; FILE.pub is for the modules."""
     key = signing.create(file)
+    if as_json:
+        names = {"secret": str(file), "public": str(signing.public_file(file))}
+        print(json.dumps({**names, "key_id": key.key_id.hex()}))
+        return
     print(f"{file}: secret, who has it can sign for your modules; keep a copy off line")
     print(f"{signing.public_file(file)}: public, key {key.key_id.hex()}")
 
 
 @keys.command
 def install(
-    public: list[Path], /, *, port: str | None = None, baud_bps: int = USB_BAUD_BPS
+    public: list[Path],
+    /,
+    *,
+    usb: str | None = None,
+    port: str | None = None,
+    baud_bps: Annotated[int, Parameter(name="--baud")] = USB_BAUD_BPS,
+    as_json: Json = False,
 ) -> None:
     """Write public keys into a module, in place of those it holds; three at most.
 
@@ -124,17 +135,28 @@ def install(
     ----------
     public
         Files that end in .pub.
+    usb
+        Serial port of the module on USB; without it and --port the only module is taken.
     port
-        Serial port; without it the only module on USB is taken.
+        Serial device of the probe at the programming port, whose service window is open.
+    baud_bps
+        Rate of that window.
     """
     found = [signing.read_public(file) for file in public]
     if not 1 <= len(found) <= 3:
         raise WattlineError("a module holds one to three keys: name so many files")
-    with BoardSession(find_port(port), baud_bps, fresh=True, say=print) as session:
+    with BoardSession(find_console(usb, port), baud_bps, fresh=True, say=_say) as session:
         updater = Updater(session)
         updater.install_keys(found)
         count = updater.report()["update_keys"]
+    if as_json:
+        print(json.dumps({"update_keys": count}))
+        return
     print(f"the module takes releases of {count} key{'s' if count > 1 else ''}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _write(file: Path, release: Release) -> None:

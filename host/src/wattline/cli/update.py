@@ -1,15 +1,17 @@
 """wattline update: bring a release into a module in the field."""
 
 import json
+import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cyclopts
+from rich.console import Console
 from rich.progress import Progress
 
 from wattline.board.console import read_status
-from wattline.board.find import find_port
+from wattline.board.find import find_console
 from wattline.board.role import check_reflash
 from wattline.board.session import USB_BAUD_BPS, BoardSession
 from wattline.board.update import Updater, check_fits
@@ -23,6 +25,8 @@ app = cyclopts.App(
         "wattline update my.release --role mas --role-version 3.2",
         "wattline update my.release --role mas --role-version 3.2 --dry-run",
         "wattline update --rollback --role mas --role-version 3.2",
+        "wattline command service-window 1800 --port /dev/ttyUSB0 --password-file keys.toml",
+        "wattline update my.release --role mas --role-version 3.2 --port /dev/ttyUSB0",
         after="What ran before comes back if the new application does not work.",
     ),
 )
@@ -38,8 +42,9 @@ def run(
     *,
     role: str,
     role_version: str,
+    usb: str | None = None,
     port: str | None = None,
-    baud_bps: int = USB_BAUD_BPS,
+    baud_bps: Annotated[int, cyclopts.Parameter(name="--baud")] = USB_BAUD_BPS,
     rollback: Switch = False,
     dry_run: Switch = False,
     no_meter: Switch = False,
@@ -56,11 +61,12 @@ def run(
         Programming system you work with: mas or eas.
     role_version
         Its version; re-flashing needs 3.2 or later.
+    usb
+        Serial port of the module on USB; without it and --port the only module is taken.
     port
-        Serial port: USB, or one that is the module's console. Without it the only module on
-        USB is taken.
+        Serial device of the probe at the programming port, whose service window is open.
     baud_bps
-        Speed of a port that is no USB.
+        Rate of that window.
     rollback
         Go back to the application before this one instead.
     dry_run
@@ -68,15 +74,14 @@ def run(
     no_meter
         Confirm without a meter: for a bench.
     wait
-        Wait until the module has confirmed the new application or gone back.
-    as_json
-        Print JSON.
+        Wait until the module has confirmed the new application or gone back; over USB only,
+        because a restart closes the service window.
     """
     check_reflash(role, role_version)
     if (release is None) != rollback:
         raise WattlineError("name either a release to install or --rollback")
     package = None if release is None else Release.read(release)
-    where = find_port(port)
+    where = find_console(usb, port)
     started_s = time.monotonic()
     with BoardSession(where, baud_bps, fresh=True, say=_say) as session:
         updater = Updater(session)
@@ -91,7 +96,7 @@ def run(
         else:
             facts.update(_install(updater, package, before, dry_run, needs_meter=not no_meter))
     facts["seconds"] = round(time.monotonic() - started_s, 1)
-    if package is not None and not dry_run and wait:
+    if package is not None and not dry_run and wait and port is None:
         facts["result"] = _await_verdict(where, facts["slot"])
     _show(facts, as_json=as_json)
     if str(facts["result"]).startswith("rejected"):
@@ -114,7 +119,7 @@ def _install(
     }
     if dry_run:
         return facts
-    with Progress(transient=True) as progress:
+    with Progress(transient=True, console=Console(stderr=True)) as progress:
         bar = progress.add_task("Sending", total=len(plan.blocks))
         updater.send(plan, lambda done, _: progress.update(bar, completed=done))
     updater.finish(needs_meter=needs_meter)
@@ -125,7 +130,7 @@ def _await_verdict(port: str, slot: str) -> str:
     """Ask the module until its trial is over; return what became of it."""
     deadline_s = time.monotonic() + _TRIAL_S
     state = "on trial"
-    with Progress(transient=True) as progress:
+    with Progress(transient=True, console=Console(stderr=True)) as progress:
         progress.add_task("On trial: waiting for its first good read", total=None)
         while time.monotonic() < deadline_s:
             time.sleep(_LOOK_S)
@@ -139,7 +144,7 @@ def _await_verdict(port: str, slot: str) -> str:
 
 
 def _say(text: str) -> None:
-    print(f"wattline: {text}")
+    print(f"wattline: {text}", file=sys.stderr)
 
 
 def _show(facts: dict[str, Any], *, as_json: bool) -> None:
