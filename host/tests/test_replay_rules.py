@@ -2144,7 +2144,7 @@ settings = {time_flag_threshold=60}
 load = [{from="08:00", to="10:00", forward_w=3_600}]
 sync = [{at="08:20", error_s=-59}, {at="09:20", error_s=1}]
 [expect]
-"hours[08:00:00].flags" = "none"
+"hours[08:00:00].flags" = "no row"
 "hours[09:00].flags" = []
 "hours[10:00].flags" = ["PARTIAL", "TIME"]
 "events[CLOCK_STEPPED].a" = 1_811_841_541
@@ -2189,7 +2189,7 @@ polls = [{every="15min"}]
 "hours.wh" = ["""
     + ", ".join(["1_000"] * 73)
     + """]
-"events[CLOCK_STEPPED]" = "none"
+"events[CLOCK_STEPPED]" = "no row"
 """,
 )
 case(
@@ -3068,6 +3068,19 @@ def test_N8_a_wrong_clock_moves_no_more_than_the_energy_at_risk(seed):
         ("settings = {subinterval_min=4}", "a part of demand_min, 15"),
         ("settings = {clpu_minutes=300}", "clpu_minutes in [settings]"),
         ("ask = [{average_of_v=['a']}]", "a list of voltages"),
+        ('settings = {display="volts"}', "display in [settings]"),
+        ("ticks = 1", "ticks in the file"),
+        ('meter = {serial="012345678901234567890"}', "1 to 20 characters"),
+        ("reads = [{at=0, v=6000.1}]", "a voltage in V, at most 6000"),
+        ("reads = [{at=0}, {at=9, frozen=true, forward_wh=4}]", "frozen goes with at alone"),
+        ("load = [{to=60}]", "has no power"),
+        ("supply = [{to=60}]", "says nothing"),
+        ("meter_events = [{at=60}]", "changes nothing"),
+        ('restarts = [{at=60, back=30, cause="crash"}]', "not before at"),
+        ('commands = [{at=60, do="preset"}]', "needs total_wh"),
+        ('commands = [{at=60, do="set"}]', "sets nothing"),
+        ('schedule = {weekday="00:00 A", holidays=["2027-02-29"]}', "must be dates"),
+        ('schedule = {weekday="00:00 A, 07:60 B"}', "must be switches"),
     ],
 )
 def test_a_wrong_scenario_is_one_sentence(text, word):

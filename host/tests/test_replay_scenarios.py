@@ -13,6 +13,8 @@ from wattline.replay.why import explain
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 _FILES = sorted((_DOCS / "scenarios").glob("*.toml"))
+# Several rules at once, with figures that were reckoned by hand from the rules alone.
+_CASES = sorted((Path(__file__).parent / "replay_cases").glob("*.toml"))
 _BLOCKS = re.findall(r"```toml\n(.*?)```", (_DOCS / "replay.md").read_text("utf-8"), re.DOTALL)
 
 
@@ -25,7 +27,7 @@ def everything_explained(run):
     return [name for name in names if not explain(run, name).adds_up]
 
 
-@pytest.mark.parametrize("path", _FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", _FILES + _CASES, ids=lambda path: path.stem)
 def test_scenario_arrives_at_the_rules_figures(path):
     run = replay(path, with_trace=True)
     assert run.expected

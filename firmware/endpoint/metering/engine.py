@@ -970,6 +970,9 @@ class Engine:
             if not clock.doubt:
                 clock.doubt, clock.doubt_l = AFTER_OUTAGE, kept_l
             self._event(POWER_RETURNED, -1, kept_l)
+        elif clock.doubt == AFTER_OUTAGE:
+            # Nobody knows when it stopped: the gap is that of the outage before.
+            clock.start_at(kept_l)
         else:
             if clock.is_unsure:
                 placement.node(kept_l, RAISE, UNSURE)

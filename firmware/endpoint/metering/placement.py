@@ -640,7 +640,8 @@ class Placement:
         forward_wh, reverse_wh = self._forward_wh, self._reverse_wh
         value_wh = self._value_wh
         counts = self._sign & COUNTED
-        if forward_wh or reverse_wh or value_wh:
+        has_energy = forward_wh or reverse_wh or value_wh
+        if has_energy:
             for cell in (self.profile, self.hour):
                 cell.forward_wh += forward_wh
                 cell.reverse_wh += reverse_wh
@@ -660,7 +661,7 @@ class Placement:
                 if self._shadow != NO_RATE:
                     self.shadow_wh[self._shadow] += value_wh
             self._forward_wh = self._reverse_wh = self._value_wh = 0
-        if self.trace and self.at_l > self._piece_l:
+        if self.trace and (has_energy or self.at_l > self._piece_l):
             self.trace(
                 self._piece_l + self.offset_s,
                 self.label_s(),

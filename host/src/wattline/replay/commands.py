@@ -6,7 +6,7 @@ from typing import Any
 
 from endpoint.metering import engine as _engine
 from wattline.replay.schedules import rate_number
-from wattline.replay.table import Table
+from wattline.replay.table import ScenarioError, Table
 from wattline.replay.times import seconds
 
 _MOST_WH = 10**12
@@ -37,6 +37,8 @@ def _instant_s(table: Table, reader: Any, key: str, default: int | None = None) 
 def _settings(table: Table, reader: Any) -> dict[str, Any]:
     found = {"detent": table.flag("detent"), "net": table.flag("net")}
     found["in_the_meter"] = [key for key in _IN_THE_METER if table.take(key) is not None]
+    if found == {"detent": None, "net": None, "in_the_meter": []}:
+        raise ScenarioError(f"{table.place} sets nothing; give detent or net.")
     return found
 
 
@@ -86,6 +88,12 @@ def _set_demand(engine: Any, mono_s: int, values: dict[str, Any]) -> Any:
     )
 
 
+def _total_wh(table: Table) -> int:
+    if "total_wh" not in table:
+        raise ScenarioError(f"{table.place} needs total_wh: the total that shall hold from here.")
+    return table.integer("total_wh", None, -_MOST_WH, _MOST_WH)
+
+
 def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
 
@@ -106,7 +114,7 @@ COMMANDS = {
         lambda engine, mono_s, values: engine.configure_profile(values["interval_min"]),
     ),
     "preset": Command(
-        lambda table, reader: {"total_wh": table.integer("total_wh", 0, -_MOST_WH, _MOST_WH)},
+        lambda table, reader: {"total_wh": _total_wh(table)},
         lambda engine, mono_s, values: engine.preset(values["total_wh"]),
     ),
     "schedule": Command(

@@ -8,6 +8,8 @@ from wattline.replay.table import ScenarioError, Table, _nearest
 from wattline.replay.times import Times, utc_text
 
 _STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
+# What a path finds that leads to a row that is not there; `"no row"` expects just that.
+NO_ROW = "no row"
 _TIME_KEYS = ("end", "at", "start")
 
 
@@ -74,6 +76,8 @@ def look_up(report: Any, path: str, times: Times, place: Table) -> Any:
             return None
         if index is not None:
             value = _element(value, index, path, times)
+            if value is None:
+                return NO_ROW
         elif isinstance(value, dict):
             if name not in value:
                 raise ScenarioError(

@@ -28,6 +28,8 @@ from wattline.replay.times import Times, period_s, seconds
 
 _MAX_BYTES = 4_000_000
 _MAX_INPUTS = 5_000_000
+_MOST_V = 6000
+_SERIAL_CHARACTERS = 20
 _DEFAULT_START = "2027-06-01 00:00"
 _ZONES = {
     "UTC": 0,
@@ -40,6 +42,7 @@ _ZONES = {
 }
 _CAUSES = ("power", "watchdog", "reflash", "crash", "programmed")
 _PERIODS_MIN = (5, 15, 30, 60)
+_QUANTITIES = ("total", "delivered", "net")
 _KEEPS = ("all", "clock", "nothing")
 
 
@@ -104,6 +107,13 @@ def load(path: Path) -> Scenario:
 def parse(data: dict[str, Any]) -> Scenario:
     """Turn the contents of a scenario file into a `Scenario`."""
     return _Reader(Table(data, "the file")).scenario()
+
+
+def _serial(table: Table, default: str | None = None) -> str:
+    serial = table.text("serial", default)
+    if serial is not None and not 0 < len(serial) <= _SERIAL_CHARACTERS:
+        raise table.error("serial", f"a text of 1 to {_SERIAL_CHARACTERS} characters")
+    return serial
 
 
 class _Reader:
@@ -221,7 +231,7 @@ class _Reader:
         lockout_s = seconds(table, "reset_lockout", 86_400)
         step_s = seconds(table, "time_flag_threshold", 15)
         drift_ppm = table.integer("drift_ppm", 30, 0, 10_000)
-        self.display = table.take("display", [])
+        self.display = self._displayed(table)
         table.done()
         methods = [
             ("configure_site", (self.offset_min, self.daylight)),
@@ -232,12 +242,18 @@ class _Reader:
         self._compare_display(engine)
         return engine, methods, {"demand_min": period_min, "interval_min": interval_min}
 
+    def _displayed(self, table: Table) -> list[str]:
+        shown = table.take("display", [])
+        shown = [shown] if isinstance(shown, str) else shown
+        if not isinstance(shown, list) or set(map(str, shown)) - set(_QUANTITIES):
+            raise table.error("display", f"one or a list of {', '.join(_QUANTITIES)}")
+        return shown
+
     def _compare_display(self, engine: dict[str, Any]) -> None:
         """Warn when the meter's display shows another quantity than is billed (rule D-8)."""
-        shown = [self.display] if isinstance(self.display, str) else list(self.display)
         billed = "net" if engine["net"] else "delivered" if engine["detent"] else "total"
-        for item in shown:
-            if item in ("total", "delivered", "net") and item != billed:
+        for item in self.display:
+            if item != billed:
                 self.warnings.append(f"the display shows {item}, but {billed} energy is billed")
 
     def _meter(self, table: Table, engine: dict[str, Any], methods: list) -> None:
@@ -257,7 +273,7 @@ class _Reader:
         methods.append(("configure_cap", (multiplier,)))
         engine["net_register_only"] = table.flag("net_register_only", False)
         engine["nominal_dv"] = voltage * 10
-        self.serial = table.text("serial", "10000001")
+        self.serial = _serial(table, "10000001")
         self.forward_wh = table.integer("forward_wh", 0, 0)
         self.reverse_wh = table.integer("reverse_wh", 0, 0)
         self.has_clock = table.flag("clock", True)
@@ -369,6 +385,8 @@ class _Reader:
     def _restart(self, table: Table) -> None:
         at_ms = self.times.need(table, "at")
         back_ms = self.times.get(table, "back", at_ms)
+        if back_ms < at_ms:
+            raise table.error("back", "a time that is not before at")
         cause = table.choice("cause", _CAUSES, "watchdog")
         keeps_clock = table.flag("clock", True)
         lost = table.integer("lost_commits", 0, 0)
@@ -409,6 +427,8 @@ class _Reader:
         hz = table.number("hz", 60.0)
         temperature_c = table.number("temperature_c", 25)
         v = table.number("v")
+        if not {"hz", "temperature_c", "v"} & set(table.keys()):
+            raise ScenarioError(f"{table.place} says nothing; give hz, temperature_c or v.")
         table.done()
         is_fit = gates.frequency_is_fit(round(hz * 100)) and gates.operates_at(temperature_c)
         if v is not None:
@@ -419,13 +439,18 @@ class _Reader:
     def _meter_event(self, table: Table) -> None:
         at_ms = self.times.need(table, "at")
         values = {
-            "serial": table.text("serial"),
+            "serial": _serial(table),
             "forward_wh": table.integer("forward_wh", None, 0),
             "reverse_wh": table.integer("reverse_wh", None, 0),
             "clock_offset_s": table.integer("clock_offset_s", None),
         }
         multiplier = table.integer("multiplier", None, 1, 0xFFFF)
         table.done()
+        if multiplier is None and set(values.values()) == {None}:
+            raise ScenarioError(
+                f"{table.place} changes nothing; give serial, forward_wh, reverse_wh, "
+                "clock_offset_s or multiplier."
+            )
         if multiplier is not None:
             self._put(at_ms, WORLD, "multiplier", multiplier=multiplier)
         self._put(at_ms, WORLD, "meter_event", place=table.place, **values)
@@ -449,8 +474,8 @@ class _Reader:
 
     def _dv(self, table: Table) -> int:
         v = table.number("v")
-        if v is None or not 0 <= v <= 6000:
-            raise table.error("v", "a voltage in V")
+        if v is None or not 0 <= v <= _MOST_V:
+            raise table.error("v", f"a voltage in V, at most {_MOST_V}")
         return round(v * 10)
 
     def _commands(self, tables: list[Table]) -> None:
@@ -486,6 +511,10 @@ class _Reader:
                 forward_w = round(per_s * 3600)
                 if per_s < 0 or abs(forward_w - per_s * 3600) > 1e-6:
                     raise table.error("wh_per_s", "a number that makes whole watts")
+            if not {"forward_w", "reverse_w", "wh_per_s"} & set(table.keys()):
+                raise ScenarioError(
+                    f"{table.place} has no power; give forward_w, reverse_w or wh_per_s."
+                )
             table.done()
             loads.append((from_ms, to_ms, forward_w, reverse_w))
         self.service = Service(loads, self.darks)
@@ -536,7 +565,7 @@ class _Reader:
             clock = table.take("meter_clock")
             stamp = table.integer("stamp", None, 0)
             values = {
-                "serial": table.text("serial"),
+                "serial": _serial(table),
                 "frozen": table.flag("frozen", False),
                 "glitch": table.flag("glitch", False),
                 "place": table.place,
@@ -545,19 +574,21 @@ class _Reader:
                 values["meter_clock_s"] = self.times.read(clock, table, "meter_clock") // 1000
             if stamp is not None:
                 values["stamp"] = stamp
-            volts = table.number("v")
+            dv = self._dv(table) if "v" in table else table.take("v")
             polled_s = period_s(table, "polled_every")
             table.done()
-            if values["serial"] is not None and not 0 < len(values["serial"]) <= 20:
-                raise table.error("serial", "a text of 1 to 20 characters")
+            if values["frozen"] and (forward[0], reverse[0], stamp, dv, clock) != (None,) * 5:
+                raise ScenarioError(
+                    f"{table.place} repeats the answer before it; frozen goes with at alone."
+                )
             for i in range(count):
                 for key, value in (("forward_wh", forward[i]), ("reverse_wh", reverse[i])):
                     is_whole = isinstance(value, int) and not isinstance(value, bool)
                     if value is not None and (not is_whole or value < 0):
                         raise table.error(key, "whole Wh from 0")
                 self._listed(at_ms + i * every_s * 1000, forward[i], reverse[i], polled_s, values)
-                if volts is not None:
-                    self._put(at_ms + i * every_s * 1000, VOLTAGE, "voltage", dv=round(volts * 10))
+                if dv is not None:
+                    self._put(at_ms + i * every_s * 1000, VOLTAGE, "voltage", dv=dv)
 
     def _listed(self, at_ms: int, forward_wh, reverse_wh, polled_s, values) -> None:
         before = self._before

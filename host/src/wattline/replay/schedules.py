@@ -1,5 +1,6 @@
 """A schedule as people write it: letters and times instead of numbers and bytes."""
 
+from datetime import date
 from typing import Any
 
 from endpoint.metering import tou
@@ -100,9 +101,8 @@ def _date(table: Table, key: str) -> int:
 
 def _as_date(value: Any, table: Table, key: str) -> int:
     try:
-        year, month, day = (int(part) for part in str(value).split("-"))
-        if 1 <= month <= 12 and 1 <= day <= 31:
-            return days(year, month, day)
+        day = date.fromisoformat(str(value))
+        return days(day.year, day.month, day.day)
     except ValueError:
         pass
     raise ScenarioError(
@@ -116,8 +116,10 @@ def _switches(written: Any, table: Table, key: str) -> tuple:
     switches = []
     try:
         for time, rate in written:
-            hour, _, minute = str(time).partition(":")
-            switches.append((int(hour) * 60 + int(minute[:2]), rate_number(rate)))
+            hour, minute = map(int, str(time).split(":"))
+            if not 0 <= minute < 60:
+                raise ValueError
+            switches.append((hour * 60 + minute, rate_number(rate)))
     except (TypeError, ValueError):
         raise ScenarioError(
             f'{key} in {table.place} must be switches such as "00:00 A, 07:00 B", not {written!r}.'

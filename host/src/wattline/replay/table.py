@@ -80,7 +80,7 @@ class Table:
         value = self.take(key, default)
         if isinstance(value, str) and value.lower() in ("yes", "no"):
             return value.lower() == "yes"
-        if value is not default and not isinstance(value, bool):
+        if value is not None and not isinstance(value, bool):
             raise self.error(key, "true or false")
         return value
 
