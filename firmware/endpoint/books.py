@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _HEAD = "<BBHI"
 _HEAD_BYTES = const(8)
 _VERSION = const(1)
+# Number and filled bytes of the log's unfinished row; the bytes follow.
+OPEN_ROW_HEAD = "<IB"
 _DAY_MS = const(86_400_000)
 
 # NOTE entries: the engine's record of schedules, which a keyframe does not carry; and that the
@@ -243,6 +245,13 @@ class Books:
         self._note_data(inputlog.COMMAND, now_ms, text[0], text[1:])
         self.commit(now_ms)
         return result
+
+    def open_row(self):
+        """Return the log's unfinished row: its number, its filled bytes, and these."""
+        state = bytearray(self._log.state_bytes)
+        self._log.pack_into(state, 0)
+        head = struct.pack(OPEN_ROW_HEAD, self._rings.rings[INPUT].next, state[0])
+        return head + state[1 : 1 + state[0]]
 
     # -- keeping --------------------------------------------------------------------
 

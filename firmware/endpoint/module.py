@@ -19,6 +19,7 @@ from endpoint.metering.engine import LOGGING
 from endpoint.optical import services
 from endpoint.programming import KEYS as KEYS_TABLE
 from endpoint.programming import (
+    OPEN_ROW,
     READINGS,
     SCHEDULE,
     SETTINGS,
@@ -202,6 +203,8 @@ class Module:
             return self._schedule()
         if table == STAGED:
             return self.staged()
+        if table == OPEN_ROW:
+            return self.books.open_row() if self.books else b""
         return b""
 
     def _readings(self):

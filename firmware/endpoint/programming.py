@@ -9,6 +9,7 @@ what is this product's own; texts are JSON, rows are those of `endpoint.metering
     MT-3  keys, text               write whole with the admin password, never read
     MT-4  schedule in force        read
     MT-5  schedule that is staged  read, write whole; SCHEDULE_ACTIVATE puts it in force
+    MT-6  the log's open row       read; `books.OPEN_ROW_HEAD`, then its filled bytes
     MT-16 and up                   one ring of records each: header `RING_HEAD`, then its rows
 
 A text that is read in pieces stays as it was when the first piece was asked for. Manufacturer
@@ -47,6 +48,7 @@ READINGS = const(0x0802)
 KEYS = const(0x0803)
 SCHEDULE = const(0x0804)
 STAGED = const(0x0805)
+OPEN_ROW = const(0x0806)
 RINGS = const(0x0810)
 
 # First and next row number, bytes of a row, number of the ring.
@@ -97,6 +99,7 @@ def rules(rings):
         KEYS: (NOBODY, ADMINS),
         SCHEDULE: (READERS, NOBODY),
         STAGED: (READERS, WRITERS),
+        OPEN_ROW: (READERS, NOBODY),
     }
     for i in range(rings):
         made[RINGS + i] = (READERS, NOBODY)

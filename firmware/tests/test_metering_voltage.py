@@ -2,12 +2,12 @@
 
 import struct
 
+from endpoint.metering.rows import VOLTAGE_DAY_LAYOUT
 from endpoint.metering.voltage import (
     ABOVE_B,
     B_HIGH,
     B_LOW,
     BELOW_B,
-    DAY_ROW,
     DAY_ROW_BYTES,
     NO_DATA,
     RANGE_A,
@@ -41,7 +41,7 @@ def day_of(voltage, ms):
     voltage.settle(ms)
     row = bytearray(DAY_ROW_BYTES)
     voltage.close_day(T0, row)
-    return struct.unpack(DAY_ROW, row)
+    return struct.unpack(VOLTAGE_DAY_LAYOUT, row)
 
 
 def test_V1_switching_artefacts_do_not_count():

@@ -148,6 +148,10 @@ def test_a_log_is_exported_and_lived_through_again(capsys, desk, tmp_path):
     hours = {hour["end"]: hour["wh"] for hour in asked(capsys, desk, "hours")}
     assert len(replayed) >= 2
     assert all(hours[end] == wh for end, wh in replayed.items())
+    # Up to now: the log's last row is not full yet.
+    now = asked(capsys, desk)
+    for name in ("total", "energy", "rates", "unplaced_wh", "ledger"):
+        assert json.loads(out)[name] == now[name], name
     code, _, err = run(capsys, "read", "log", "-o", path, "--usb", desk.usb)
     assert code == 2 and "is there already" in err
 

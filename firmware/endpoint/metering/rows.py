@@ -40,6 +40,7 @@ HOUR_LAYOUT = "<IHHIIiiiIHHHBB"
 EVENT_LAYOUT = "<IIBBHqq"
 OUTAGE_LAYOUT = "<IIIBBH"
 PERIOD_LAYOUT = "<IIIHHIIIIIIqIIIIIIIIqqqqqq"
+VOLTAGE_DAY_LAYOUT = "<IHHIIHHHHI"
 DEMAND_LAYOUT = "<IHBBI"
 
 _ENERGY = ("end_utc_s", "flags", "covered_s", "forward_wh", "reverse_wh", "value_wh")
@@ -79,7 +80,18 @@ FIELDS = (
         "rate_d_wh",
         "unplaced_wh",
     ),
-    (),
+    (
+        "end_utc_s",
+        "minimum_dv",
+        "maximum_dv",
+        "minimum_utc_s",
+        "maximum_utc_s",
+        "average_dv",
+        "outside_a_min",
+        "outside_b_min",
+        "excursions",
+        "samples",
+    ),
     ("end_utc_s", "flags", "rate", "may_set_peak", "demand_w"),
 )
 LAYOUTS = (
@@ -88,7 +100,7 @@ LAYOUTS = (
     EVENT_LAYOUT,
     OUTAGE_LAYOUT,
     PERIOD_LAYOUT,
-    "",
+    VOLTAGE_DAY_LAYOUT,
     DEMAND_LAYOUT,
 )
 

@@ -16,6 +16,7 @@ from array import array
 from micropython import const
 
 from endpoint.metering.gates import is_bench_supply, supply_is_fit
+from endpoint.metering.rows import VOLTAGE_DAY_LAYOUT
 
 NO_DATA = const(0xFFFF)
 
@@ -41,9 +42,6 @@ _INTERVALS_WAITING = const(2)  # one that waits longer is estimated and sets no 
 _QUEUE = const(4)  # samples of the last second; polls are seconds apart
 _LIMIT = const(0x3FFFFFFF)
 
-# End, minimum, maximum, times of both, average, whole minutes outside A and B, excursions and
-# samples of one local day.
-DAY_ROW = "<IHHIIHHHHI"
 DAY_ROW_BYTES = const(28)
 
 _EXTREMES = "<HHIIII"
@@ -485,7 +483,7 @@ class Voltage:
         """
         day = self.day
         struct.pack_into(
-            DAY_ROW,
+            VOLTAGE_DAY_LAYOUT,
             buffer,
             offset,
             end_s,

@@ -1,17 +1,21 @@
 """The module's input log as a file that `wattline replay` lives through again."""
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from endpoint.metering import MeteringError, forms
-from endpoint.programming import SETTINGS, STATUS
+from endpoint.books import OPEN_ROW_HEAD
+from endpoint.metering import MeteringError
+from endpoint.programming import OPEN_ROW, SETTINGS, STATUS
 from endpoint.store.layout import INPUT
 from wattline.errors import RunError, WattlineError
 from wattline.programmer.history import head, is_lost, raw_rows
 from wattline.programmer.parts import firmware_of, volts_of
-from wattline.programmer.roads import Road
+from wattline.programmer.roads import NotShown, Road
 from wattline.replay import log
+
+OPEN_ROW_HEAD_BYTES = struct.calcsize(OPEN_ROW_HEAD)
 
 
 def export(
@@ -33,8 +37,9 @@ def export(
         for number, row in raw_rows(road, INPUT, progress=progress)
         if not is_lost(row)  # the decoder sees the gap in the numbers
     ]
+    read += _newest(road, read[-1][0] if read else -1, row_bytes)
     if not read:
-        raise WattlineError("the module's log has no full row yet; try again in a quarter hour")
+        raise WattlineError("the module's log is empty; wait until it has read its meter")
     try:
         # The log itself carries the schedules, behind each state that a replay can begin with.
         log.write(path, settings, b"", row_bytes, read)
@@ -49,6 +54,29 @@ def export(
         "gaps": found.gaps,
         "settings": found.settings,
     }
+
+
+def _newest(road: Road, last: int, row_bytes: int) -> list[tuple[int, int, bytes]]:
+    """Return what the log got since it was read, and its unfinished row at the end."""
+    try:
+        data = road.whole(OPEN_ROW)
+    except NotShown:
+        return []  # a version that kept it to itself
+    if len(data) < OPEN_ROW_HEAD_BYTES:
+        return []
+    number, count = struct.unpack_from(OPEN_ROW_HEAD, data)
+    row = data[OPEN_ROW_HEAD_BYTES:]
+    if len(row) != count or count > row_bytes:
+        raise RunError("the module's log is not laid out as this program knows it")
+    found = []
+    if number > last + 1 >= 0:
+        since = head(road, INPUT).next - last - 1
+        found = [
+            (at, row_bytes, full)
+            for at, full in raw_rows(road, INPUT, last=since)
+            if at < number and not is_lost(full)
+        ]
+    return [*found, (number, count, row.ljust(row_bytes, b"\xff"))]
 
 
 def _settings(road: Road) -> dict[str, Any]:
@@ -75,7 +103,5 @@ def _replayed(road: Road, settings: dict[str, Any], status: dict[str, Any]) -> d
         "firmware": firmware_of(road),
     }
     if settings["largest_kw"]:
-        # A replay sizes the plausibility limit by a multiplier of the form's own.
-        form = forms.form(made["form"], made["voltage"])
-        made["multiplier"] = max(1, round(settings["largest_kw"] * 1000 / form.cap_w()))
+        made["cap_w"] = settings["largest_kw"] * 1000
     return made

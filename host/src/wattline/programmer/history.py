@@ -8,11 +8,12 @@ from typing import Any
 from endpoint.metering import rows
 from endpoint.metering.calendar import Site
 from endpoint.metering.tou import NO_RATE
-from endpoint.metering.voltage import DAY_ROW, NO_DATA
+from endpoint.metering.voltage import NO_DATA
 from endpoint.programming import RING_HEAD, RING_HEAD_BYTES, RINGS
+from endpoint.readings import dials
 from wattline.errors import RunError
 from wattline.programmer.roads import Road
-from wattline.replay.report import EVENT_NAMES, dials, flag_names
+from wattline.replay.report import EVENT_NAMES, flag_names, voltage_day
 from wattline.replay.schedules import LETTERS
 from wattline.replay.times import local_text, utc_text
 
@@ -231,28 +232,9 @@ def _demand(row: dict[str, Any], site: Site) -> dict[str, Any]:
 
 
 def _day(row: bytes, site: Site) -> dict[str, Any]:
-    (
-        end_s,
-        minimum_dv,
-        maximum_dv,
-        minimum_s,
-        maximum_s,
-        average_dv,
-        outside_a_min,
-        outside_b_min,
-        excursions,
-        samples,
-    ) = struct.unpack_from(DAY_ROW, row)
+    day = rows.unpack(rows.VOLTAGE_DAY, row)
     return {
-        "end": utc_text(end_s),
-        "local": local_text(site, end_s),
-        "minimum_dv": _volts(minimum_dv),
-        "minimum_at": utc_text(minimum_s),
-        "maximum_dv": _volts(maximum_dv),
-        "maximum_at": utc_text(maximum_s),
-        "average_dv": _volts(average_dv),
-        "outside_a_min": outside_a_min,
-        "outside_b_min": outside_b_min,
-        "excursions": excursions,
-        "samples": samples,
+        "end": utc_text(day["end_utc_s"]),
+        "local": local_text(site, day["end_utc_s"]),
+        **voltage_day(day),
     }

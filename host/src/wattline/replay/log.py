@@ -39,6 +39,7 @@ _MAX_BYTES = 16 << 20
 _SETTINGS = {
     "form": "2S",
     "voltage": 240,
+    "cap_w": 0,  # largest believable power before the multiplier; 0: the form's
     "multiplier": 1,
     "detent": True,
     "net": False,
@@ -117,6 +118,8 @@ def _decode(raw: bytes) -> Log:
     at = len(MAGIC)
     (length,) = struct.unpack_from("<H", raw, at)
     settings = {**_SETTINGS, **json.loads(raw[at + 2 : at + 2 + length])}
+    if any(type(settings[key]) is not type(_SETTINGS[key]) for key in _SETTINGS):
+        raise ValueError("settings of another kind")
     at += 2 + length
     (length,) = struct.unpack_from("<I", raw, at)
     schedules = raw[at + 4 : at + 4 + length]
@@ -144,7 +147,7 @@ def live_through(found: Log, with_trace: bool = False) -> Runner:
     """Run the engine over a log; counts keyframes and gaps in it."""
     settings = found.settings
     try:
-        cap_w = form(settings["form"], settings["voltage"]).cap_w()
+        cap_w = settings["cap_w"] or form(settings["form"], settings["voltage"]).cap_w()
         construction = {
             "cap_w": cap_w,
             "detent": settings["detent"],
