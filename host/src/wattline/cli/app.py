@@ -27,6 +27,7 @@ COMMANDS = {
     "read": "Read a module's values and records.",
     "release": "Make, sign and inspect releases of the application.",
     "replay": "Run the metering engine over a log or a scenario, and explain it.",
+    "station": "Program a batch of modules, one after the other.",
     "status": "Ask a module how it is.",
     "update": "Bring a release into a module in the field.",
 }

@@ -38,8 +38,6 @@ _MODES = {
     "profile": codes.STREAM_PROFILE,
 }
 _EXTREMES = {"min": codes.EXTREME_MINIMUM, "max": codes.EXTREME_MAXIMUM}
-_MOST_ITEMS = 16
-_MOST_ITEM = 255
 _RATES = 4
 
 
@@ -285,7 +283,7 @@ def display(items: str, /, *, at: At) -> int:
         Numbers of entries in the meter's ST-32 with commas, the most important first, or "none".
         Items that are there already are never removed; the meter has 16 places.
     """
-    wanted = display_items(items)
+    wanted = advice.display_items(items)
     with _road(at) as road:
         firmware = firmware_of(road)
         settings = road.text(SETTINGS)
@@ -297,21 +295,6 @@ def display(items: str, /, *, at: At) -> int:
             error = road.write(SETTINGS, b'{"display":[]}')
             result = codes.BAD_ARGUMENT if error else codes.DONE
     return _tell(at, f"display {items}", result, "the meter shows them after its next read")
-
-
-def display_items(text: str) -> list[int]:
-    """Return items from "40,41"; an empty list for "none"."""
-    if text.lower() == "none":
-        return []
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) <= _MOST_ITEM for part in parts):
-        raise WattlineError(
-            f"{text!r} are no display items; write numbers up to {_MOST_ITEM} such as 40,41, or "
-            '"none"'
-        )
-    if len(parts) > _MOST_ITEMS:
-        raise WattlineError(f"a meter has {_MOST_ITEMS} places; name fewer items")
-    return [int(part) for part in parts]
 
 
 @app.command

@@ -10,20 +10,16 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from endpoint.line.profile import PROFILES
-from endpoint.settings import SettingsError, check
 from wattline.board.console import read_status
 from wattline.board.find import find_port
 from wattline.board.program import label as read_label
-from wattline.board.role import ROLES
 from wattline.board.session import BoardSession
-from wattline.cli.command import display_items
 from wattline.cli.options import Echo, Json, Switch, examples
 from wattline.errors import WattlineError
-from wattline.programmer import advice, passwords, record
-from wattline.programmer.parts import volts_of
+from wattline.programmer import advice, passwords
+from wattline.programmer.job import Job
 from wattline.programmer.roads import PortRoad
-from wattline.programmer.targets import Facts, PortTarget, UsbTarget
+from wattline.programmer.targets import PortTarget, UsbTarget
 
 app = App(
     name="program",
@@ -178,52 +174,17 @@ def run(
             "seal": seal,
             "encrypt": encrypt,
             "bought": None if bought is None else advice.bought(bought),
-            "display": None if display is None else display_items(display),
+            "display": None if display is None else advice.display_items(display),
         }.items()
         if value is not None
     }
-    _check_role(role, role_version)
-    if keys is not None and new_keys is not None:
-        raise WattlineError("give either --keys or --new-keys, not both")
-    secret_keys = passwords.read_keys(keys) if keys is not None else None
-    if not given and secret_keys is None and new_keys is None:
-        raise WattlineError("nothing to program; name a setting, --keys or --new-keys")
-    if record_file is not None:
-        record.load(record_file)  # refused before anything is written
+    job = Job(given, keys, new_keys, record_file, acknowledge, role, role_version)
+    job.check()
     with ExitStack() as stack:
-        target = _open(stack, usb, port, password_file, echo)
-        facts = target.facts()
-        settings = _checked(facts, given)
-        acknowledged = _acknowledged(facts, record_file, acknowledge)
-        warnings = advice.before(settings)
-        changes = any(
-            facts.settings.get(name, settings[name]) != settings[name]
-            for name in ("detent", "net")
-        )
-        warnings += advice.from_status(facts.status, volts_of(facts.board), changes)
-        if new_keys is not None:
-            secret_keys = passwords.make_keys(new_keys)
-        written = target.write(settings, secret_keys)
-    if record_file is not None:
-        entry = {
-            "chip": facts.chip,
-            "board": facts.board,
-            "firmware": facts.firmware,
-            "road": "port" if port is not None else "usb",
-            "role": role,
-            "role_version": role_version,
-            "settings": written,
-            "keys": sorted(secret_keys or {}),  # their names only
-            "verified": True,
-            "acknowledged": acknowledged,
-            "check_list": list(advice.CHECK_LIST) if acknowledged else [],
-            "meter_state": facts.status.get("meter_state"),
-            "warnings": {warning.name: warning.text for warning in warnings},
-        }
-        record.append(record_file, entry)
-    for warning in warnings:
+        done = job.carry_out(_open(stack, usb, port, password_file, echo))
+    for warning in done.warnings:
         print(f"Warning: {warning.text}.", file=sys.stderr)
-    _show(written, sorted(secret_keys or {}), as_json)
+    _show(done.settings, done.keys, as_json)
 
 
 def _show_label(usb: str | None, port: str | None, as_json: bool) -> None:
@@ -236,13 +197,6 @@ def _show_label(usb: str | None, port: str | None, as_json: bool) -> None:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr)
-
-
-def _check_role(role: str | None, version: str | None) -> None:
-    if role is not None and role.lower() not in ROLES:
-        raise WattlineError(f"there is no role {role!r}: choose one of {', '.join(ROLES)}")
-    if version is not None and role is None:
-        raise WattlineError("--role-version says nothing without --role")
 
 
 def _open(
@@ -262,39 +216,6 @@ def _open(
             f"{passwords.VARIABLE} (a new module has the digits of its label)"
         )
     return PortTarget(stack.enter_context(PortRoad(port, password, echo)))
-
-
-def _checked(facts: Facts, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the complete settings, or say in one sentence why there are none."""
-    for name in ("eid", "form"):
-        if name not in given and name not in facts.settings:
-            raise WattlineError(
-                f"the module has no {name} yet; give --{name}; nothing was written"
-            )
-    try:
-        settings = check({**facts.settings, **given}, facts.forms, PROFILES)
-    except SettingsError as error:
-        raise WattlineError(f"{error}; nothing was written") from None
-    if "display" in given:
-        advice.check_display(settings, facts.firmware)
-    return settings
-
-
-def _acknowledged(facts: Facts, path: Path | None, acknowledge: bool) -> bool:
-    """Make sure that the first programming of a module is acknowledged and recorded (R22)."""
-    if not facts.is_virgin:
-        return acknowledge
-    if path is not None and record.is_acknowledged(record.load(path), facts.chip):
-        return True
-    if acknowledge and path is not None:
-        return True
-    print("Before a module is put into a meter for the first time:", file=sys.stderr)
-    for line in advice.CHECK_LIST:
-        print(f"  [ ] {line}", file=sys.stderr)
-    raise WattlineError(
-        "this module has never been programmed: give --acknowledge when all of this is true, and "
-        "--record FILE for the programming record; nothing was written"
-    )
 
 
 def _show(settings: dict[str, Any], keys: list[str], as_json: bool) -> None:

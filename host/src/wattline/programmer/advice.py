@@ -19,6 +19,8 @@ CHECK_LIST = (
 )
 _RATIO_FORMS = ("3S", "4S")
 _HIGH_V = 240
+_MOST_ITEMS = 16
+_MOST_ITEM = 255
 _FIRST_MONTH, _LAST_MONTH = 1, 12
 
 
@@ -47,6 +49,21 @@ def bought(text: str) -> int:
     raise WattlineError(
         f'{text!r} is no date of purchase; write year and month such as 2008-03, or "unknown"'
     )
+
+
+def display_items(text: str) -> list[int]:
+    """Return items from "40,41"; an empty list for "none"."""
+    if text.lower() == "none":
+        return []
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) <= _MOST_ITEM for part in parts):
+        raise WattlineError(
+            f"{text!r} are no display items; write numbers up to {_MOST_ITEM} such as 40,41, or "
+            '"none"'
+        )
+    if len(parts) > _MOST_ITEMS:
+        raise WattlineError(f"a meter has {_MOST_ITEMS} places; name fewer items")
+    return [int(part) for part in parts]
 
 
 def check_display(settings: dict[str, Any], firmware: int) -> None:

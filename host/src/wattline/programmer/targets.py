@@ -28,7 +28,9 @@ class Facts:
 
 
 class Target(Protocol):
-    """What both kinds can do."""
+    """What both kinds can do; `road` names the way for the record."""
+
+    road: str
 
     def facts(self) -> Facts:
         """Return what the module is."""
@@ -56,6 +58,8 @@ class UsbTarget:
         What its console said before the application was stopped; {} if it did not answer.
     """
 
+    road = "usb"
+
     def __init__(self, executor: Executor, status: dict[str, Any]):
         self._executor = executor
         self._status = status
@@ -76,8 +80,10 @@ class UsbTarget:
 class PortTarget:
     """A module in a session of its programming port."""
 
-    def __init__(self, road: PortRoad):
-        self._road = road
+    road = "port"
+
+    def __init__(self, opened: PortRoad):
+        self._road = opened
 
     def facts(self) -> Facts:
         """Return what the module is."""
