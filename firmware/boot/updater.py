@@ -39,7 +39,7 @@ def _tell(function):
         result = {"refused": type(error).__name__}
     except MemoryError:
         result = {"refused": "MemoryError"}
-    except (OSError, ValueError, TypeError):
+    except (OSError, EOFError, ValueError, TypeError):
         result = {"refused": "Damaged"}
     print(json.dumps(result))
 

