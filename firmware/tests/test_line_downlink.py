@@ -125,7 +125,8 @@ def test_frame_through_samples():
         ready = []
 
         def take(codes, detector=detector, ready=ready):
-            if detector.feed(codes, 0):
+            detector.feed(codes, 1)
+            if detector.complete:
                 ready.append(detector.cycle)
 
         for _ in range(11):
@@ -144,10 +145,10 @@ def test_detector_allocates_nothing():
     line = Line(BENCH_TONES)
     codes = line.cycle_of()
     for _ in range(40):
-        detector.feed(codes, 0)
+        detector.feed(codes, 1)
     micropython.heap_lock()
     for _ in range(40):
-        detector.feed(codes, 0)
+        detector.feed(codes, 1)
     micropython.heap_unlock()
 
 
@@ -155,7 +156,8 @@ def test_noise_and_mains_alone_are_no_frame():
     detector = Detector(BENCH_TONES)
     line = Line(BENCH_TONES, noise=5)
     for _ in range(400):
-        assert not detector.feed(line.cycle_of(), 0)
+        detector.feed(line.cycle_of(), 1)
+        assert not detector.complete
     assert not detector.receiving
 
 
@@ -167,11 +169,16 @@ def test_better_sync_takes_over():
     # The first transmission breaks off after a quarter; a stronger one follows.
     for tone in first[:60]:
         for _ in range(2):
-            detector.feed(line.cycle_of(tone), 0)
+            detector.feed(line.cycle_of(tone), 1)
     assert detector.receiving
     line.amplitude = 20
     ready = []
-    _send(lambda codes: ready.append(detector.feed(codes, 0)), line, second)
+
+    def take(codes):
+        detector.feed(codes, 1)
+        ready.append(detector.complete)
+
+    _send(take, line, second)
     out = bytearray(24)
     assert ready[-1] and decode_into(out, detector.soft) and out == second
 

@@ -47,8 +47,10 @@ def heard(tones, samples):
     detector = Detector(tones)
     found = []
     samples = np.ascontiguousarray(samples)
-    for cycle in range(samples.size // CYCLE_SAMPLES):
-        if detector.feed(samples, cycle * CYCLE_SAMPLES):
+    cycles, done = samples.size // CYCLE_SAMPLES, 0
+    while done < cycles:
+        done += detector.feed(samples[done * CYCLE_SAMPLES :], cycles - done)
+        if detector.complete:
             frame = bytearray(24)
             found.append((decode_into(frame, detector.soft), bytes(frame)))
     return found

@@ -23,7 +23,7 @@ from endpoint.line.command import (
     TRANSFER_PART,
     arguments,
 )
-from endpoint.line.detector import COUNT_MASK, CYCLE_SAMPLES, Detector
+from endpoint.line.detector import COUNT_MASK, Detector
 from endpoint.line.framing import FRAME_BYTES, decode_into
 from endpoint.line.transfer import Transfer
 
@@ -75,11 +75,10 @@ class Downlink:
         int
             Cycles taken. When fewer than given, ask `next` and feed the rest.
         """
-        for cycle in range(cycles):
-            if self.detector.feed(samples, cycle * CYCLE_SAMPLES):
-                self._heard(uptime_s, now_unix_s, bound_s)
-                return cycle + 1
-        return cycles
+        taken = self.detector.feed(samples, cycles)
+        if self.detector.complete:
+            self._heard(uptime_s, now_unix_s, bound_s)
+        return taken
 
     def _heard(self, uptime_s, now_unix_s, bound_s):
         if not decode_into(self._frame, self.detector.soft):

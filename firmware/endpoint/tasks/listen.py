@@ -38,10 +38,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_STEP_MS = const(128)
+_STEP_MS = const(240)
 # The converter has taken its first samples by then.
 _START_MS = const(2)
-_BATCH_CYCLES = const(8)
+_BATCH_CYCLES = const(16)
 _CYCLE_BYTES = const(128)  # 64 samples
 _MHZ = const(1_000_000)
 # Without an edge for so long there is no line, whatever the loop last said of it.
