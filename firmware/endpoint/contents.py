@@ -12,14 +12,14 @@ import struct
 
 from micropython import const
 
-from endpoint.line import BudgetError, payload
+from endpoint.line import BudgetError, CommandError, payload
 from endpoint.line.digest import digest
-from endpoint.line.schedule import MODE_PROFILE, Schedule, carries_digest
+from endpoint.line.schedule import ASKABLE, MODE_PROFILE, Schedule, carries_digest
 from endpoint.metering import rows
 from endpoint.metering.calendar import DAY_S, date
 from endpoint.metering.engine import MAXIMUM
 from endpoint.metering.tou import NO_RATE
-from endpoint.metering.voltage import ABOVE_B, B_HIGH, B_LOW, BELOW_B, classify
+from endpoint.metering.voltage import ABOVE_B, B_HIGH, B_LOW, BELOW_B, DAY_ROW, classify
 
 _HOUR_S = const(3600)
 _HALF_HOUR_S = const(1800)
@@ -108,8 +108,17 @@ class Contents:
         return True
 
     def request(self, frame_type, first, count):
-        """Queue frames of a type; return whether they fit."""
+        """Queue frames of a type; return whether they fit.
+
+        Raises
+        ------
+        CommandError
+            Nobody can ask for that type.
+        """
         schedule = self.schedule
+        if frame_type not in ASKABLE:
+            self.refused = "CommandError: frames of type %d cannot be asked for" % frame_type
+            raise CommandError
         try:
             schedule.add_request(frame_type, first, count)
         except BudgetError:
@@ -118,11 +127,14 @@ class Contents:
         return True
 
     def _refuse(self, what, needed_x1000, available_x1000):
-        self.refused = "BudgetError: %s needs %d of %d frames a day" % (
-            what,
-            needed_x1000 // 1000,
-            available_x1000 // 1000,
-        )
+        if needed_x1000 <= available_x1000:
+            self.refused = "BudgetError: %s would be the ninth request that waits" % what
+        else:
+            self.refused = "BudgetError: %s needs %d of %d frames a day" % (
+                what,
+                needed_x1000 // 1000,
+                available_x1000 // 1000,
+            )
         return False
 
     # What is sent.
@@ -252,7 +264,7 @@ class Contents:
         if not ring.read(ring.next - 1, self._row):
             return False
         _, low_dv, high_dv, low_s, high_s, mean_dv, outside_min, _, _, samples = (
-            struct.unpack_from(rows.VOLTAGE_DAY_LAYOUT, self._row)
+            struct.unpack_from(DAY_ROW, self._row)
         )
         if not samples:
             return False

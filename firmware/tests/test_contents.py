@@ -3,8 +3,9 @@
 import struct
 
 from endpoint.contents import Contents
-from endpoint.line import payload
+from endpoint.line import CommandError, payload
 from endpoint.line.profile import BENCH, FIELD
+from endpoint.line.schedule import ASKABLE
 from endpoint.metering import rows
 from endpoint.metering.engine import MAXIMUM, STREAM_PROFILE, STREAM_REGISTER, Engine
 
@@ -208,6 +209,31 @@ def test_what_does_not_fit_is_refused_with_name_and_numbers():
     assert world.contents.request(payload.BLOCK, 0, 24)
     assert not world.contents.request(payload.BLOCK, 24, 1)
     assert world.contents.refused == "BudgetError: REQUEST needs 25 of 24 frames a day"
+
+
+def test_every_kind_of_payload_fits_or_is_refused_by_what_is_wrong():
+    """In `field` a streaming hour can give way 18 times a day; no kind gets more than that."""
+    for frame_type in payload.NAMES:
+        world = World(FIELD)
+        world.engine.streaming = STREAM_REGISTER
+        world.contents._follow()
+        contents = world.contents
+        if frame_type in ASKABLE:
+            assert contents.request(frame_type, 0, 18)
+            assert not contents.request(frame_type, 18, 1)
+            assert contents.refused == "BudgetError: REQUEST needs 25 of 24 frames a day"
+        else:
+            refused = False
+            try:
+                contents.request(frame_type, 0, 1)
+            except CommandError:
+                refused = True
+            assert refused
+            text = "CommandError: frames of type %d cannot be asked for" % frame_type
+            assert contents.refused == text
+    contents = World(FIELD).contents
+    assert [contents.read(number) for number in range(9)] == [True] * 8 + [False]
+    assert contents.refused == "BudgetError: READ would be the ninth request that waits"
 
 
 def test_digest_needs_all_hours_and_the_key():

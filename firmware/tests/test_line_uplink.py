@@ -78,7 +78,7 @@ def test_without_the_bus_count_only_join_channels_are_used():
     assert FIELD.is_join(uplink.carrier.channel) and uplink.frames == 1
     uplink.loop._state[21] = 1
     uplink.synchronise(10, 20)
-    assert uplink._next_frame(0) is None
+    # At once: the join channel's next place for a frame may be an hour away.
     assert uplink.carrier.channel == assigned
     assert uplink._next_frame(0) is not None and uplink.frames == 2
     # The line was lost and found again: the count is unknown again.
@@ -86,6 +86,14 @@ def test_without_the_bus_count_only_join_channels_are_used():
     assert uplink._next_frame(0) is None
     assert FIELD.is_join(uplink.carrier.channel)
     assert _raises(ChannelError, uplink.tune, 5)
+    uplink.synchronise(10, 20)
+    uplink.tune(assigned + 1)
+    assert uplink.carrier.channel == assigned + 1
+    # A frame under way goes on where it is.
+    uplink.carrier._symbols = bytearray(280)
+    uplink.tune(assigned)
+    assert uplink.carrier.channel == assigned + 1
+    assert uplink._next_frame(0) is None and uplink.carrier.channel == assigned
 
 
 def test_loop_shift_keeps_phase():

@@ -55,7 +55,7 @@ _JOIN_EVERY = const(16)
 # What is sent when nothing is due: type and argument.
 _CYCLE = ((REGISTER, 0), (TOU, 0), (REGISTER, 0), (TOU, 1), (DEMAND, 0), (VOLTAGE, 0), (STATUS, 0))
 # Types that REQUEST may ask for.
-_ASKABLE = (REGISTER, BLOCK, TOU, DEMAND, VOLTAGE, DIGEST, STATUS, JOIN)
+ASKABLE = (REGISTER, BLOCK, TOU, DEMAND, VOLTAGE, DIGEST, STATUS, JOIN)
 
 
 def frames_per_day_x1000(profile, line_mhz=60000, duty_permille=1000):
@@ -155,7 +155,7 @@ class Schedule:
             The type cannot be asked for, eight requests wait already, or the frames waiting
             are more than a day can carry beside the stream.
         """
-        if frame_type not in _ASKABLE:
+        if frame_type not in ASKABLE:
             raise BudgetError
         self._add(frame_type, first, count, None)
 

@@ -92,6 +92,7 @@ class Uplink:
             self.loop.shift(by)
             self.carrier.shift(by)
         self._epoch = self.loop.epoch
+        self._retune()
         return by if by <= CYCLES_FOLD // 2 else by - CYCLES_FOLD
 
     def tune(self, channel):
@@ -100,6 +101,16 @@ class Uplink:
         self.channel = channel
         if not self._profile.join_offsets:
             self._join = channel
+        self._retune()
+
+    def _retune(self):
+        """Take the wanted channel at once if nothing is on the line.
+
+        Else the old channel's next place for a frame, up to a frame away, would have to come
+        first: in `field` an hour.
+        """
+        if not self.carrier.sending:
+            self.carrier.tune(self._wanted())
 
     def _wanted(self):
         if self.synchronised or self._profile.is_join(self.channel):

@@ -57,6 +57,7 @@ class Transmit:
         self._contents = contents
         self._say = say
         self._stamps = bytearray(_STAMP_BYTES)
+        self._is_sealed = seal is not None
         self.uplink = Uplink(
             eid, profile, channel or profile.first_channel(eid), self._payload, gate.ring, seal
         )
@@ -89,6 +90,7 @@ class Transmit:
             "carrier_restarts": self.restarts,
             "line_synchronised": self.uplink.synchronised,
             "line_refused": self._contents.refused,
+            "line_sealed": self._is_sealed and self.uplink.synchronised,
         }
 
     def _has_line(self):
