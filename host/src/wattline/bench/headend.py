@@ -79,9 +79,19 @@ class HeadEnd:
         UTC at the simulation's second 0.
     seed : int
         Of keys and converter noise.
+    slot_s : int
+        Between two beacons.
     """
 
-    def __init__(self, mains: Mains, profile: Profile, eid: int, unix_s: int, seed: int) -> None:
+    def __init__(
+        self,
+        mains: Mains,
+        profile: Profile,
+        eid: int,
+        unix_s: int,
+        seed: int,
+        slot_s: int = SLOT_S,
+    ) -> None:
         rng = random.Random(f"headend {seed}")
         self._mains = mains
         self._profile = profile
@@ -90,7 +100,7 @@ class HeadEnd:
         self._unix_s = unix_s
         self._root = rng.randbytes(16)
         self._keys = ReleasedKeys(
-            rng.randbytes(16), (unix_s - EPOCH_UNIX_S) // SLOT_S, _SLOTS, SLOT_S
+            rng.randbytes(16), (unix_s - EPOCH_UNIX_S) // slot_s, _SLOTS, slot_s
         )
         self._folder = tempfile.TemporaryDirectory(prefix="wattline-")
         self._registry = Registry(Path(self._folder.name) / "counters.json")

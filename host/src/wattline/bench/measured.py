@@ -166,6 +166,8 @@ class MeasuredRig(Rig):
 
     def _listen(self, dt_ns: int) -> list[Frame]:
         cost, now_ns = self.cost, self.module.now_ns
+        if self.headend is not None:
+            self.headend.place(self.now_s)
         times = [time.process_time()]
         self.module.run_for_ns(dt_ns)
         times.append(time.process_time())
