@@ -34,6 +34,11 @@ class Sink:
         del kept[sequence:]
         kept.append(bytes(row))
 
+    def mount(self, sequences):
+        """Forget the rows that an older record does not know, as the rings do at a start."""
+        for kept, sequence in zip(self.rows, sequences):
+            del kept[sequence:]
+
     def digest(self):
         crc = 0
         for kept in self.rows:
@@ -52,6 +57,9 @@ class Digest:
     def put(self, ring, sequence, row):
         self.crc = crc32(b"%d %d" % (ring, sequence), crc32(row, self.crc))
         self.count += 1
+
+    def mount(self, sequences):
+        """Nothing is kept that could be forgotten."""
 
     def digest(self):
         return self.crc
@@ -168,6 +176,7 @@ class World:
         self.engine = self.new_engine()
         self.engine.unpack_schedules_from(self.schedules)
         self.engine.unpack_from(record)
+        self.sink.mount(self.engine.placement.sequences)
         self.boot_s = self.true_s
         self.is_timed = known
         self.engine.on_restart(cause, 0, self.true_s if known else 0)
