@@ -195,7 +195,7 @@ def test_refusals_name_cause_and_cure(tmp_path):
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=300))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_no_counter_is_used_twice_whenever_the_head_end_stops(tmp_path_factory, steps):
     path = tmp_path_factory.mktemp("registry") / "counters.json"
     registry = Registry(path)

@@ -30,6 +30,8 @@ app = App(
         "    --eid 305419896 --form 2S --bought 2009-05 --new-keys keys.toml \\",
         "    --record work.json --acknowledge",
         "wattline program --poll-s 30                    over USB, one setting",
+        "wattline program --seal --encrypt --keys line.toml",
+        "    with line_key and anchor in line.toml: frames nobody else can send or read",
     ),
 )
 
@@ -89,9 +91,11 @@ def run(
     poll_s
         Seconds between two reads of the meter, 10 … 3600.
     profile
-        Line profile.
+        Waveform on the line: bench (a frame in 19 s), bench2, express, field2, or field (a frame
+        in an hour, which just fits one hour's record; what more is asked for is refused, and
+        `wattline status` says so in line_refused).
     channel
-        Carrier number; 0 derives it from the EID.
+        Carrier number within the profile; 0 derives it from the EID.
     largest_kw
         Largest believable power in kW, for meters with transformer ratios; 0: the form's.
     offset_min
@@ -113,9 +117,12 @@ def run(
     net_register
         The meter has one register that runs both ways.
     seal
-        Frames on the line carry a MAC; needs the line key.
+        Frames on the line carry 16 bits of a MAC in place of their CRC, so that nobody else can
+        have sent them; it costs no bits. Needs a line_key in the keys, of which the collector
+        needs the working key, and takes effect with the first time beacon: until then, and
+        in JOIN frames, the CRC goes on. `wattline status` says line_sealed when it is so.
     encrypt
-        Frames on the line are encrypted besides; needs seal.
+        What sealed frames say is readable with the same key only; needs --seal.
     bought
         When the meter was bought, such as 2008-03, or "unknown".
     display
