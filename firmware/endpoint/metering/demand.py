@@ -22,6 +22,31 @@ NO_IDENTITY = const(0xFFFFFFFF)
 
 _HEAD = "<BBBIBIIIHHBIIIIIIIIHIIII"
 _HEAD_BYTES = struct.calcsize(_HEAD)
+_FIELDS = (
+    "period_min",
+    "sub_min",
+    "clpu_min",
+    "lockout_s",
+    "last_w",
+    "peak_w",
+    "peak_s",
+    "coincident_dv",
+    "clpu_outage_s",
+    "rate",
+    "coincident_w",
+    "previous_w",
+    "previous_s",
+    "cumulative_w",
+    "resets",
+    "reset_s",
+    "reset_life_s",
+    "end_s",
+    "flags",
+    "since_l",
+    "wh",
+    "other_wh",
+)
+_COUNT_AT = const(4)  # the subintervals that follow; behind all fields the voltage in one word
 _LIST = "<IIIIIIIIIIII"  # rate peaks and their times, identities
 _LIST_BYTES = const(48)
 _FROZEN = "<qqqqqqIIIH"
@@ -194,35 +219,10 @@ class Demand:
 
     def pack_into(self, buffer, at):
         """Write the state; return where it ends."""
-        struct.pack_into(
-            _HEAD,
-            buffer,
-            at,
-            self.period_min,
-            self.sub_min,
-            self.clpu_min,
-            self.lockout_s,
-            len(self._whs) | (_IS_FROZEN if self.frozen[9] else 0),
-            self.last_w,
-            self.peak_w,
-            self.peak_s,
-            self.coincident_dv,
-            self.clpu_outage_s,
-            self.rate,
-            self.coincident_w,
-            self.previous_w,
-            self.previous_s,
-            self.cumulative_w,
-            self.resets,
-            self.reset_s,
-            self.reset_life_s,
-            self.end_s,
-            self.flags,
-            self.since_l,
-            self.wh,
-            self.other_wh,
-            self.volts_dv << 8 | min(self.volts, 255),
-        )
+        values = [getattr(self, name) for name in _FIELDS]
+        values.insert(_COUNT_AT, len(self._whs) | (_IS_FROZEN if self.frozen[9] else 0))
+        values.append(self.volts_dv << 8 | min(self.volts, 255))
+        struct.pack_into(_HEAD, buffer, at, *values)
         at += _HEAD_BYTES
         values = self.rate_w + self.rate_s + self.identities
         struct.pack_into(_LIST, buffer, at, *values)
@@ -247,32 +247,11 @@ class Demand:
 
     def unpack_from(self, buffer, at):
         """Take back the state; return where it ended."""
-        (
-            self.period_min,
-            self.sub_min,
-            self.clpu_min,
-            self.lockout_s,
-            count,
-            self.last_w,
-            self.peak_w,
-            self.peak_s,
-            self.coincident_dv,
-            self.clpu_outage_s,
-            self.rate,
-            self.coincident_w,
-            self.previous_w,
-            self.previous_s,
-            self.cumulative_w,
-            self.resets,
-            self.reset_s,
-            self.reset_life_s,
-            self.end_s,
-            self.flags,
-            self.since_l,
-            self.wh,
-            self.other_wh,
-            volts,
-        ) = struct.unpack_from(_HEAD, buffer, at)
+        values = list(struct.unpack_from(_HEAD, buffer, at))
+        volts = values.pop()
+        count = values.pop(_COUNT_AT)
+        for name, value in zip(_FIELDS, values):
+            setattr(self, name, value)
         self.volts_dv, self.volts = volts >> 8, volts & 0xFF
         at += _HEAD_BYTES
         values = struct.unpack_from(_LIST, buffer, at)

@@ -24,6 +24,24 @@ _COVERED_MAX_S = const(0xFFFF)
 
 _STATE = "<BBIIIIIiIIHIIq"
 STATE_BYTES = struct.calcsize(_STATE)
+_FIELDS = (
+    "length_min",
+    "open_min",
+    "end_s",
+    "since_l",
+    "reported_s",
+    "forward_wh",
+    "reverse_wh",
+    "value_wh",
+    "under_wh",
+    "over_wh",
+    "flags",
+    "dark_s",
+    "skip_s",
+    "closed_wh",
+)
+_OPEN_MIN_AT = const(1)
+_IS_UNSURE = const(0x80)  # beside the minutes, which need six bits
 
 
 class Interval:
@@ -129,43 +147,14 @@ class Interval:
 
     def pack_into(self, buffer, at):
         """Write `STATE_BYTES` bytes."""
-        struct.pack_into(
-            _STATE,
-            buffer,
-            at,
-            self.length_min,
-            self.open_min | self.is_unsure << 7,
-            self.end_s,
-            self.since_l,
-            self.reported_s,
-            self.forward_wh,
-            self.reverse_wh,
-            self.value_wh,
-            self.under_wh,
-            self.over_wh,
-            self.flags,
-            self.dark_s,
-            self.skip_s,
-            self.closed_wh,
-        )
+        values = [getattr(self, name) for name in _FIELDS]
+        struct.pack_into(_STATE, buffer, at, *values)
+        if self.is_unsure:
+            buffer[at + _OPEN_MIN_AT] |= _IS_UNSURE
 
     def unpack_from(self, buffer, at):
         """Take back what `pack_into` wrote."""
-        (
-            self.length_min,
-            open_min,
-            self.end_s,
-            self.since_l,
-            self.reported_s,
-            self.forward_wh,
-            self.reverse_wh,
-            self.value_wh,
-            self.under_wh,
-            self.over_wh,
-            self.flags,
-            self.dark_s,
-            self.skip_s,
-            self.closed_wh,
-        ) = struct.unpack_from(_STATE, buffer, at)
-        self.open_min = open_min & 0x7F
-        self.is_unsure = bool(open_min & 0x80)
+        for name, value in zip(_FIELDS, struct.unpack_from(_STATE, buffer, at)):
+            setattr(self, name, value)
+        self.is_unsure = bool(self.open_min & _IS_UNSURE)
+        self.open_min &= ~_IS_UNSURE
