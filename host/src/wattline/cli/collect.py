@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import cyclopts
 import numpy as np
@@ -13,10 +14,11 @@ from rich.table import Table
 
 from endpoint.line.profile import PROFILES, Profile
 from wattline.cli.options import Json, examples
+from wattline.collector.batch import Job, decode_file, decode_files
 from wattline.collector.receiver import Receiver
-from wattline.collector.records import Frame, Reading
+from wattline.collector.records import Frame
+from wattline.collector.secrets import Secrets, read_keys
 from wattline.errors import WattlineError
-from wattline.line import recording
 
 _CAPTION = "start and age in s, Eb/N0 in dB, mended: code bits of 256 that were put right"
 
@@ -36,25 +38,28 @@ app = cyclopts.App(
 
 @app.default
 def run(
-    file: Path,
-    *,
+    *files: Path,
     profile: str = "bench",
     eid: list[str] | None = None,
     endpoints: Path | None = None,
     cycle: int | None = None,
     clock: str = "line",
     rate: int | None = None,
+    keys: Path | None = None,
+    time: int | None = None,
+    history: bool = True,
+    cluster: str | None = None,
     as_json: Json = False,
 ) -> None:
     """Find the endpoints in a recording and print what they say.
 
     An hour of a whole bus: `wattline collect hour.wav --profile field --endpoints bus.json`.
     Samples as they come: `recorder | wattline collect - --rate 4800` prints one JSON object
-    per frame and line.
+    per frame and line. Several recordings are decoded side by side, each on its own.
 
     Parameters
     ----------
-    file
+    files
         Two-channel .wav (voltage left, current right), .npy of shape (samples, 2), or .npz with
         the arrays voltage and current and the number rate_sps. Units do not matter. - reads
         pairs of 32-bit floats from standard input.
@@ -72,6 +77,17 @@ def run(
         line, or crystal for carriers that do not follow the line.
     rate
         Samples per second, for .npy and standard input.
+    keys
+        File that opens sealed frames: lines of identity and working key (32 hex digits), then
+        the word root if it is the root key, and encrypted if payloads are. Needs --cycle and
+        --time.
+    time
+        Unix time of the first sample, right to a few days; only sealed frames need it.
+    history
+        Try lost frames again knowing what their endpoint said last; --no-history leaves it out.
+    cluster
+        Address of a Dask scheduler for several recordings, which its workers must find under
+        the same names; without it the cores of this machine share them.
     as_json
         Print JSON instead of a table.
     """
@@ -80,39 +96,56 @@ def run(
         raise WattlineError(f"--profile {profile}: choose from {', '.join(PROFILES)}.")
     if clock not in ("line", "crystal"):
         raise WattlineError(f"--clock {clock}: choose line or crystal.")
+    if not files:
+        raise WattlineError("name a recording, or - for samples from standard input.")
     known = dict(_identity(text, chosen) for text in eid or [])
     if endpoints is not None:
         known.update(_listed(endpoints, chosen))
-    if str(file) == "-":
-        _live(Receiver(rate or _LIVE_SAMPLES, chosen, known, cycle, clock))
+    secrets = None
+    if keys is not None:
+        if cycle is None or time is None:
+            raise WattlineError("--keys needs --cycle and --time: frames are numbered by them.")
+        secrets = Secrets(read_keys(keys), time)
+        known = {**dict.fromkeys(secrets.working), **known}
+    if "-" in map(str, files):
+        if len(files) > 1:
+            raise WattlineError("- stands alone: standard input is one recording.")
+        _live(Receiver(rate or _LIVE_SAMPLES, chosen, known, cycle, clock, secrets, history))
         return
-    rate_sps, voltage, current = recording.read(file, rate)
-
-    def listen(count: int | None) -> tuple[Receiver, list[Frame], bool]:
-        receiver = Receiver(rate_sps, chosen, known, count, clock)
-        frames: list[Frame] = []
-        locked = False
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("Listening", total=len(voltage))
-            for v, i in recording.blocks(voltage, current):
-                frames += receiver.feed(v, i)
-                locked = locked or receiver.locked
-                progress.advance(task, len(v))
-        return receiver, frames + receiver.finish(), locked
-
-    receiver, frames, locked = listen(cycle)
-    if not locked:
-        raise WattlineError(
-            f"{file}: no line voltage of 57 to 63 Hz; put the voltage on the first channel."
-        )
-    if cycle is None and receiver.cycle is not None:
-        known.update(receiver.known)
-        again = listen(receiver.cycle)[1]
-        frames = again if len(again) >= len(frames) else frames
+    job = Job(profile, known, cycle, clock, rate, secrets, history)
+    if len(files) > 1 or cluster is not None:
+        _many(files, job, cluster, as_json)
+        return
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("Listening", total=1.0)
+        frames = decode_file(files[0], job, lambda share: progress.advance(task, share))
+    rows = [frame.to_json() for frame in frames]
     if as_json:
-        print(json.dumps({"file": str(file), "frames": [f.to_json() for f in frames]}))
+        print(json.dumps({"file": str(files[0]), "frames": rows}))
         return
-    Console().print(_table(frames))
+    Console().print(_table(rows, f"{len(rows)} frames"))
+
+
+def _many(files: tuple[Path, ...], job: Job, cluster: str | None, as_json: bool) -> None:
+    """Decode several recordings; those that cannot be read do not keep the others from it."""
+    found: dict[Path, list[dict[str, Any]]] = {}
+    failed: list[str] = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("Recordings", total=len(files))
+        for path, outcome in decode_files(files, job, cluster):
+            progress.advance(task)
+            if isinstance(outcome, str):
+                failed.append(outcome)
+            else:
+                found[path] = outcome
+    done = [(path, found[path]) for path in files if path in found]
+    if as_json:
+        print(json.dumps([{"file": str(path), "frames": rows} for path, rows in done]))
+    else:
+        for path, rows in done:
+            Console().print(_table(rows, f"{path}: {len(rows)} frames"))
+    if failed:
+        raise WattlineError(" ".join(failed))
 
 
 def _live(receiver: Receiver) -> None:
@@ -161,31 +194,29 @@ def _listed(path: Path, profile: Profile) -> dict[int, int | None]:
     return dict(_identity(row, profile) for row in rows)
 
 
-def _table(frames: list[Frame]) -> Table:
-    table = Table(title=f"{len(frames)} frames", box=SIMPLE, caption=_CAPTION)
+def _table(rows: list[dict[str, Any]], title: str) -> Table:
+    table = Table(title=title, box=SIMPLE, caption=_CAPTION)
     for heading in ("start", "endpoint", "frame"):
         table.add_column(heading, no_wrap=True)
     for heading in ("ch", "kWh", "V %", "W", "age", "Eb/N0", "mended"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for frame in frames:
-        kwh = voltage = power = age = ""
-        if isinstance(frame, Reading):
-            kwh = f"{frame.register_dkwh / 10:.1f}"
-            voltage = (
-                "" if frame.voltage_permille is None else f"{frame.voltage_permille / 10:.1f}"
-            )
-            power = "" if frame.power_w is None else str(frame.power_w)
-            age = "" if frame.age_s is None else str(frame.age_s)
+    for row in rows:
+        permille = row.get("voltage_permille")
+        reading = (
+            f"{row['register_kwh']:.1f}" if row.get("register_kwh") is not None else "",
+            f"{permille / 10:.1f}" if permille is not None else "",
+            *(
+                str(row[name]) if row.get(name) is not None else ""
+                for name in ("power_w", "age_s")
+            ),
+        )
         table.add_row(
-            f"{frame.start_s:.2f}",
-            f"{frame.eid:08x}",
-            frame.kind,
-            str(frame.channel),
-            kwh,
-            voltage,
-            power,
-            age,
-            f"{frame.ebn0_db:.1f}",
-            str(frame.corrected_bits),
+            f"{row['start_s']:.2f}",
+            row["eid"],
+            row["kind"] + (" sealed" if row["sealed"] else ""),
+            str(row["channel"]),
+            *reading,
+            f"{row['ebn0_db']:.1f}",
+            str(row["corrected_bits"]),
         )
     return table

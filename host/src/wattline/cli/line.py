@@ -133,7 +133,8 @@ def curves(
     frames
         Frames per point at most; a point ends early once 60 were lost.
     cluster
-        Address of a Dask scheduler that spreads the work; without it this process does it.
+        Address of a Dask scheduler that spreads the work; without it all cores of this machine
+        do.
     quick
         One point per curve and 25 frames, to see that everything works.
     as_json

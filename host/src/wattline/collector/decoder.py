@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from endpoint.line import payload as layout
 from endpoint.line.frame import CODE_BITS, INFO_BITS, frame_crc
 from endpoint.line.profile import FRAME_SYMBOLS
-from endpoint.line.seal import opened
+from endpoint.line.seal import crypt_into, opened
 from wattline.collector import pac, phase, plausible
 from wattline.collector.symbols import (
     BIT_DB,
@@ -29,11 +29,11 @@ from wattline.collector.symbols import (
 QUICK = (8, 32)
 SEARCH = (8, 32, 128)
 THOROUGH = (4, 32, 128, 1024, 1024)
+RECALL = (32, 128)
 # A frame is accepted when it is this likely to be the right one.
 MIN_CONFIDENCE = 0.999
-# Share of frames that are JOINs, and of those that follow a forecast.
+# Share of frames that are JOINs.
 _JOINS = 1 / 16
-_AS_FORECAST = 0.9
 # Bits in which JOINs differ: identity and firmware.
 _JOIN_BITS = 36
 # Below this energy over noise per symbol (-3.6 dB Eb/N0) nothing can be decoded; with a
@@ -46,6 +46,10 @@ _HIT = 7.0
 _WALK_RAD = 0.05
 _WALKS_RAD = (0.02, 0.05, 0.15)
 _NOISES = (1.0, 1.4, 2.0, 3.0)
+# Odds (nats) from which a word is accepted from a short list; below, from a list of this many
+# if it says what meters usually say, else from the longest.
+_BEYOND_DOUBT = 20.0
+_LONG_LIST = 128
 # By how much (nats) something else must explain the symbols better.
 _DOUBT = 3.0
 # How much of a list's opinion is told to the phase model, from how many of its words.
@@ -75,6 +79,13 @@ class Key:
     secret: bytes
     frame: int
     encrypted: bool = False
+
+    def stream_signs(self, eid: int) -> NDArray[np.int8]:
+        """Return -1 for every payload bit that encryption turns over, else +1."""
+        stream = bytearray(8)
+        if self.encrypted:
+            crypt_into(stream, self.secret, eid, self.frame)
+        return 1 - 2 * np.unpackbits(np.frombuffer(stream, np.uint8)).astype(np.int8)
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,7 @@ def decode(
     forecast: NDArray[np.float32] | None = None,
     keys: Mapping[int, Key] | None = None,
     min_confidence: float = MIN_CONFIDENCE,
+    as_forecast: float = 0.9,
 ) -> Decoded | None:
     """Return the frame in 280 symbols, or None.
 
@@ -155,6 +167,8 @@ def decode(
         Of endpoints whose frames may be sealed.
     min_confidence
         Required probability of being right.
+    as_forecast
+        Share of frames that follow the forecast.
     """
     y = (received * scrambler(channel)).astype(np.complex64)
     heard = y != 0
@@ -179,6 +193,7 @@ def decode(
     llrs = np.empty(FRAME_SYMBOLS, np.float32)
     code = np.empty(CODE_BITS, np.float32)
     said = np.empty(CODE_BITS, np.float32)
+    candidates: dict[bytes, _Word] = {}
     for attempt, size in enumerate(sizes):
         # Every other attempt from the third on doubts level and walk and listens to the last list.
         doubting = attempt >= 2 and attempt % 2 == 0
@@ -190,16 +205,23 @@ def decode(
         code[CODE_PLACES] = llrs[DATA_SLOTS]
         words, metrics = pac.decode(code, size, prior, _workspace(size))
         amplitude = _amplitude(power, variance)
-        best, found = 0.0, None
         for candidate in _passing(words, masks, allowed, keys):
-            explained = phase.gain(y, KNOWN, signs_of(candidate.word), amplitude, variance, walk)
-            odds = explained + _log_prior(candidate, identities, forecast)
-            if found is None or odds > best:
-                best, found = odds, candidate
-        if found is not None:
-            confidence = 1 / (1 + float(np.exp(-min(best, 700.0))))
-            if confidence >= min_confidence:
-                return measure(y, found, confidence, channel)
+            candidates[candidate.word.tobytes()] = candidate
+        if candidates:
+            odds = {}
+            for candidate in candidates.values():
+                signs = signs_of(candidate.word)
+                explained = phase.gain(y, KNOWN, signs, amplitude, variance, walk)
+                odds[explained + _log_prior(candidate, identities, forecast, as_forecast)] = (
+                    candidate
+                )
+            best = max(odds)
+            confidence = float(np.exp(best - np.logaddexp.reduce([0.0, *odds])))
+            # A wrong word may pass where a short list lacks the right one.
+            enough = _LONG_LIST if plausible.usual(odds[best].fields) else max(sizes)
+            settled = best >= _BEYOND_DOUBT or size >= enough or attempt + 1 == len(sizes)
+            if settled and confidence >= min_confidence:
+                return measure(y, odds[best], confidence, channel)
         if attempt + 1 < len(sizes):
             pac.soft_bits(words[:_FEEDBACK_WORDS], metrics[:_FEEDBACK_WORDS], said)
             lean = _FEEDBACK * said[CODE_PLACES]
@@ -283,7 +305,9 @@ def _passing(
                 yield _Word(word.copy(), eid, bytes(plain), fields, sealed=True)
 
 
-def _log_prior(candidate: _Word, identities: int, forecast: NDArray[np.float32] | None) -> float:
+def _log_prior(
+    candidate: _Word, identities: int, forecast: NDArray[np.float32] | None, as_forecast: float
+) -> float:
     """Return the logarithm of a word's probability before anything was received.
 
     All words that could pass have 1 together; so whatever is received, and be it noise, the
@@ -299,7 +323,7 @@ def _log_prior(candidate: _Word, identities: int, forecast: NDArray[np.float32] 
     bits = np.unpackbits(candidate.word[:8])
     told = float(-np.sum(np.logaddexp(0.0, np.where(bits, forecast, -forecast))))
     return float(
-        np.logaddexp(np.log(1 - _AS_FORECAST) + usual, np.log(_AS_FORECAST / identities) + told)
+        np.logaddexp(np.log(1 - as_forecast) + usual, np.log(as_forecast / identities) + told)
     )
 
 

@@ -9,6 +9,7 @@ Source: docs/phy.md, "Strong neighbours".
 """
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 # Neighbours on either side that are cleaned.
@@ -29,6 +30,23 @@ def _leaks(parts: int) -> NDArray[np.complex128]:
     turn = np.exp(-2j * np.pi * np.outer(np.arange(-REACH, REACH + 1), t + 0.5))
     out = [(turn * shape).reshape(-1, parts, fine).sum(axis=2) for shape in (t, t * t - 1 / 12)]
     return np.array(out) / (parts * fine)
+
+
+@njit(cache=True)
+def _subtract(middle, near, strong, spill, leaks, shares, left, doubt):
+    """Take the spill of strong carriers out of their neighbours, and add up what is doubtful."""
+    for i in range(len(strong)):
+        for d in range(2 * REACH + 1):
+            column = near[strong[i], d]
+            if column < 0:
+                continue
+            for part in range(len(middle)):
+                middle[part, column] -= (
+                    spill[0, i] * leaks[0, d, part] + spill[1, i] * leaks[1, d, part]
+                )
+            rest = shares[0, i] * left[0, d]
+            rest += shares[1, i] * left[1, d] + shares[2, i] * left[2, d]
+            doubt[column] += max(rest, 0.0)
 
 
 class Neighbours:
@@ -79,27 +97,20 @@ class Neighbours:
         after *= np.sign(after.real)
         slope, bend = (after - before) / 2, (after + before) / 2 - here
         quiet = noise[strong] / 2
-        spill = np.zeros((len(strong), 2 * REACH + 1, self._leaks.shape[2]), complex)
-        left = np.zeros((len(strong), 2 * REACH + 1))
+        spill = np.zeros((2, len(strong)), complex)
+        shares = np.zeros((3, len(strong)))
         for quadrature, (s, b) in enumerate(((slope.real, bend.real), (slope.imag, bend.imag))):
             rate = self._rate(quadrature, strong, s, here, quiet)
             by_slope = 0.5 * rate / (_SLOPE * rate + 0.5 * quiet)
             by_bend = 0.5 * rate / (_BEND * rate + 1.5 * quiet)
             side = unit if quadrature == 0 else 1j * unit
-            spill += (side * by_slope * s)[:, None, None] * self._leaks[0]
-            spill += (side * by_bend * b)[:, None, None] * self._leaks[1]
-            shares = np.stack([rate, rate * by_slope, rate * by_bend], axis=1)
-            left += shares @ self._left
-        near = self._near[strong]
-        used = near >= 0
-        middle = rows[1]
-        for part in range(len(middle)):
-            np.subtract.at(middle[part], near[used], spill[:, :, part][used].astype(np.complex64))
-        doubt = np.zeros(len(self._channels))
-        np.add.at(doubt, near[used], np.maximum(left, 0.0)[used])
+            spill += side * np.array([by_slope * s, by_bend * b])
+            shares += np.array([rate, rate * by_slope, rate * by_bend])
         # What is strong itself has no use for weights, and is looked at again as a neighbour.
+        doubt = np.zeros(len(self._channels))
+        _subtract(rows[1], self._near, strong, spill, self._leaks, shares, self._left, doubt)
         doubt[strong] = 0.0
-        middle *= np.sqrt(noise / np.maximum(noise + doubt, 1e-30)).astype(np.float32)
+        rows[1] *= np.sqrt(noise / np.maximum(noise + doubt, 1e-30)).astype(np.float32)
 
     def _rate(
         self,

@@ -96,6 +96,13 @@ def field_probability(name: str, width: int, value: int) -> float:
     return (1 - share) / (values - inside)
 
 
+def usual(fields: dict[str, int]) -> bool:
+    """Return whether every field lies where it usually does."""
+    return all(
+        first <= fields.get(name, first) <= last for name, (first, last, _) in _USUAL.items()
+    )
+
+
 def log_probability(frame_type: int, fields: dict[str, int]) -> float:
     """Return the logarithm of the probability of a legal payload that is not a JOIN.
 

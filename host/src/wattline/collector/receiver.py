@@ -13,11 +13,22 @@ from numpy.typing import NDArray
 from endpoint.line.profile import BENCH, FRAME_SYMBOLS, Profile
 from wattline.collector import timing
 from wattline.collector.channelizer import Channelizer
-from wattline.collector.decoder import QUICK, SEARCH, THOROUGH, Decoded, decode, refit
+from wattline.collector.decoder import (
+    QUICK,
+    RECALL,
+    SEARCH,
+    THOROUGH,
+    Decoded,
+    Key,
+    decode,
+    refit,
+)
+from wattline.collector.forecast import Readings
 from wattline.collector.frontend import Clock, HarmonicCanceller, Limiter, LinePhase, Resampler
 from wattline.collector.history import MISSING_SYMBOLS, History
 from wattline.collector.neighbours import Neighbours
 from wattline.collector.records import KINDS, Frame, Progress
+from wattline.collector.secrets import Secrets
 from wattline.collector.strong import StrongCarriers
 
 # A start is tried on its pilots' score from here, if it also has the power: about one try per
@@ -26,6 +37,8 @@ _MIN_SCORE = 7.0
 _SURE_SCORE = 14.0
 # Cycles between looks at the starts; the history keeps little more than a frame.
 _STEP_CYCLES = 12
+# Before all parts.
+_ANY_TIME = -(1 << 62)
 # A known endpoint that is not heard for so many frames is searched for anew.
 _MAX_MISSED = 8
 
@@ -56,6 +69,12 @@ class Receiver:
         found from the first frames heard, which are then received a little less well.
     clock
         "line" for carriers locked to the line, "crystal" for carriers that are not.
+    secrets
+        Keys of endpoints whose frames may be sealed. They open frames while the bus's cycles
+        are counted from `cycle` on.
+    history
+        Whether frames that cannot be decoded are tried again knowing what their endpoint said
+        last.
 
     Attributes
     ----------
@@ -70,6 +89,8 @@ class Receiver:
         eids: Iterable[int] | Mapping[int, int | None] = (),
         cycle: int | None = None,
         clock: str = "line",
+        secrets: Secrets | None = None,
+        history: bool = True,
     ) -> None:
         self._profile = profile
         self._rate_sps = rate_sps
@@ -92,6 +113,8 @@ class Receiver:
         self._cleaned = 0
         self._cycle = cycle
         self._tracks: list[_Track] = []
+        # No track's next frame starts before this part.
+        self._due = _ANY_TIME
         self._starts = 0
         self._waiting = np.zeros((0, 64), np.float32)
         # Cycles in front of the first whole part.
@@ -103,6 +126,10 @@ class Receiver:
         self._bus: int | None = None
         # When parts began, for naming times: (part, s), thinned.
         self._clock: list[tuple[int, float]] = []
+        self._secrets = secrets
+        # Frame numbers follow from a count that was given, not from one that was found.
+        self._counted = cycle is not None
+        self._readings = Readings() if history else None
         self.known: dict[int, int | None] = dict.fromkeys(eids)
         if isinstance(eids, Mapping):
             self.known.update(eids)
@@ -215,10 +242,12 @@ class Receiver:
         if self._origin is not None:
             # The count cannot be continued across a gap of unknown length.
             self._cycle = None
+            self._counted = False
         self._origin = None
         self._bus = None
         self._searched_columns = np.arange(len(self._channels))
         self._tracks.clear()
+        self._due = _ANY_TIME
         if self._strong:
             self._strong.restart()
         self._clock.clear()
@@ -268,6 +297,9 @@ class Receiver:
         period = self._history.frame
         # Strong neighbours are removed one symbol late.
         wait = self._history.step if self._neighbours else 0
+        # Thousands of endpoints end their frames at a few dozen moments.
+        if self._history.end < self._due + period + wait:
+            return frames
         for track in list(self._tracks):
             while track.start + period + wait <= self._history.end:
                 start = track.start
@@ -277,6 +309,7 @@ class Receiver:
                 if self._strong:
                     self._strong.release(track.eid)
                 decoded = self._decode(start, track.column, (track.eid,), THOROUGH)
+                decoded = decoded or self._recall(start, track)
                 if decoded is not None:
                     decoded, moved = self._settle(decoded, start, track.column)
                     track.start += moved
@@ -288,6 +321,7 @@ class Receiver:
                 if track.missed == _MAX_MISSED and not self._scheduled(track.column):
                     self._tracks.remove(track)
                     break
+        self._due = min((track.start for track in self._tracks), default=self._history.end)
         return frames
 
     def _scheduled(self, column: int) -> bool:
@@ -350,6 +384,7 @@ class Receiver:
         self.known[eid] = int(self._channels[column])
         self._tracks = [t for t in self._tracks if t.eid != eid]
         self._tracks.append(_Track(eid, column, start + self._history.frame))
+        self._due = min(self._due, start)
 
     def _take(self, decoded: Decoded, start: int, column: int) -> bool:
         """Take a strong carrier out of the history; return whether it was."""
@@ -386,6 +421,7 @@ class Receiver:
                 behind = start - self._history.first
                 start -= behind // self._history.frame * self._history.frame
                 self._tracks.append(_Track(eid, column, start))
+                self._due = min(self._due, start)
 
     def _settle(self, decoded: Decoded, start: int, column: int) -> tuple[Decoded, int]:
         """Return the frame as it looks at the best of three alignments, and that one's offset."""
@@ -406,18 +442,54 @@ class Receiver:
     ) -> Decoded | None:
         symbols = self._history.symbols(start, column)
         noise = float(self._history.noise[column])
-        return decode(symbols, noise, int(self._channels[column]), eids, sizes)
+        keys = self._keys(start, column, eids)
+        return decode(symbols, noise, int(self._channels[column]), eids, sizes, keys=keys)
+
+    def _recall(self, start: int, track: _Track) -> Decoded | None:
+        """Decode a frame of an endpoint knowing what it said last."""
+        if self._readings is None:
+            return None
+        forecasts = list(self._readings.forecasts(track.eid, self._time_s(start)))
+        eids = (track.eid,)
+        keys = self._keys(start, track.column, eids)
+        symbols = self._history.symbols(start, track.column)
+        noise = float(self._history.noise[track.column])
+        channel = int(self._channels[track.column])
+        for forecast in forecasts:
+            told = forecast
+            if track.eid in keys:
+                told = forecast * keys[track.eid].stream_signs(track.eid)
+            decoded = decode(
+                symbols, noise, channel, eids, RECALL, told, keys, as_forecast=0.9 / len(forecasts)
+            )
+            if decoded is not None:
+                return decoded
+        return None
+
+    def _keys(self, start: int, column: int, eids: Iterable[int]) -> dict[int, Key]:
+        """Return the keys for a frame that starts at a part."""
+        if self._secrets is None or not self._counted:
+            return {}
+        cycle = start * self._channelizer.part_halves / 2
+        offset = self._profile.frame_offset(int(self._channels[column]))
+        length = self._profile.frame_cycles
+        cycle = round((cycle - offset) / length) * length + offset
+        return self._secrets.keys(eids, cycle, self._time_s(start), length)
 
     def _frame(self, decoded: Decoded, start: int, column: int) -> Frame:
+        start_s = self._time_s(start)
+        if self._readings is not None:
+            self._readings.note(decoded.eid, decoded.frame_type, decoded.fields, start_s)
         return KINDS.get(decoded.frame_type, Frame)(
             eid=decoded.eid,
             channel=int(self._channels[column]),
-            start_s=self._time_s(start),
+            start_s=start_s,
             payload=decoded.payload,
             fields=decoded.fields,
             confidence=decoded.confidence,
             ebn0_db=decoded.ebn0_db,
             corrected_bits=decoded.corrected_bits,
+            sealed=decoded.sealed,
             amplitude=decoded.amplitude,
             symbols=decoded.symbols,
             phase_rad=decoded.phase_rad,

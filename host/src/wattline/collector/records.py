@@ -31,6 +31,8 @@ class Frame:
         Estimated energy per payload bit, all overhead counted, over N0.
     corrected_bits
         Code bits of 256 that had been received wrong.
+    sealed
+        Whether the endpoint's key confirmed it.
     amplitude
         Carrier amplitude, in units of the current input.
     symbols
@@ -47,6 +49,7 @@ class Frame:
     confidence: float
     ebn0_db: float
     corrected_bits: int
+    sealed: bool
     amplitude: float
     symbols: NDArray[np.complex64] = field(repr=False, compare=False)
     phase_rad: NDArray[np.float32] = field(repr=False, compare=False)
@@ -74,6 +77,7 @@ class Frame:
             "confidence": round(self.confidence, 6),
             "ebn0_db": round(self.ebn0_db, 2),
             "corrected_bits": self.corrected_bits,
+            "sealed": self.sealed,
         }
 
 

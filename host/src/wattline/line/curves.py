@@ -9,10 +9,13 @@ import numpy as np
 
 from wattline.errors import WattlineError
 from wattline.line.bounds import MODES, frame_error_bound, wilson
+from wattline.line.cluster import client as spread_over
 from wattline.line.trials import SCENARIOS, Tally
 
 # Frames per task: a task takes a second or so.
 _BATCH = 25
+# From so many tasks on, starting workers pays.
+_WORTH_SPREADING = 4
 # A point is done early once so many frames were lost.
 _ENOUGH_LOST = 60
 
@@ -57,28 +60,20 @@ def measure(
     wanted
         From `points`.
     cluster
-        Address of a Dask scheduler; None for this process alone.
+        Address of a Dask scheduler; None for this machine.
     advance
         Told of frames done or not needed.
     """
-    if cluster is None:
+    if cluster is None and sum(len(batches) for _, _, batches in wanted) < _WORTH_SPREADING:
         for name, ebn0_db, batches in wanted:
             yield _row(
                 name, ebn0_db, batches, (trial(name, ebn0_db, *b) for b in batches), advance
             )
         return
-    from dask.distributed import Client
-
-    try:
-        client = Client(cluster, timeout="10s")
-    except (OSError, ValueError) as error:
-        raise WattlineError(f"{cluster}: no Dask scheduler answers there.") from error
-    with client:
-        futures = [
-            [client.submit(trial, name, ebn0_db, *b, pure=False) for b in batches]
-            for name, ebn0_db, batches in wanted
-        ]
-        for (name, ebn0_db, batches), waiting in zip(wanted, futures, strict=True):
+    units = max(len(batches) for _, _, batches in wanted)
+    with spread_over(cluster, units) as client:
+        for name, ebn0_db, batches in wanted:
+            waiting = [client.submit(trial, name, ebn0_db, *b, pure=False) for b in batches]
             yield _row(name, ebn0_db, batches, (f.result() for f in waiting), advance)
             client.cancel(waiting)
 
@@ -115,10 +110,13 @@ def _row(
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Draw all curves into a picture file."""
-    from matplotlib.figure import Figure
+    from wattline.line import figures
 
-    figure = Figure(figsize=(8.2, 5.4), dpi=110, layout="constrained")
-    axes = figure.subplots()
+    figure, axes = figures.axes(
+        "Uplink frames lost, phase and level unknown; × others' modes at 50 %",
+        "Eb/N0 in dB: energy of all 280 symbols per payload bit",
+        "share of frames lost (95 % intervals)",
+    )
     grid = np.arange(-2.0, 3.0, 0.05)
     for uses, bits, style, label in (
         (280, 64, "k-", "bound: normal approximation (280, 64)"),
@@ -151,19 +149,10 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             mode, (ebn0_db, 0.5), (ebn0_db, 0.27 / 1.45 ** (i % 3)), color="0.4",
             fontsize=7, ha="center", arrowprops={"arrowstyle": "-", "color": "0.8"},
         )  # fmt: skip
-    axes.set(
-        xlabel="Eb/N0 in dB: energy of all 280 symbols per payload bit",
-        ylabel="share of frames lost (95 % intervals)",
-        xlim=(-2, 7.4),
-        ylim=(2e-3, 1),
-        title="Uplink frames lost, phase and level unknown; × others' modes at 50 %",
-    )
+    axes.set(xlim=(-2, 7.4), ylim=(2e-3, 1))
     axes.grid(True, which="both", alpha=0.25)
     axes.legend(fontsize=7, loc="lower right")
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise WattlineError(f"{path}: the picture cannot be written ({error}).") from error
+    figures.save(figure, path)
 
 
 def to_json(rows: list[dict[str, Any]]) -> str:

@@ -36,6 +36,9 @@ class ModelledEndpoint:
         Seed of its phase.
     silent_s
         Frames that would start earlier than this are not sent.
+    seal
+        ``seal(payload, cycle)`` returns the 16 bits that take the place of the check, and may
+        encrypt the payload, as `endpoint.line.seal.Seal` does.
     """
 
     eid: int
@@ -46,12 +49,14 @@ class ModelledEndpoint:
     half_cycles: int = 0
     seed: int = 0
     silent_s: float = 3.0
+    seal: Callable[[bytearray, int], int | None] | None = None
     sent: list[tuple[float, bytes]] = field(default_factory=list)
     _frame: int | None = None
     _symbols: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
 
     def __post_init__(self) -> None:
         self.profile.check(self.channel)
+        self._offset = self.profile.frame_offset(self.channel)
         self._rng = np.random.default_rng([self.seed, self.eid, 3])
         self._offset_rad = self._rng.uniform(-np.pi, np.pi)
         self._walk_rad = self._rng.normal(0.0, _WALK_RAD)
@@ -59,7 +64,7 @@ class ModelledEndpoint:
     def current(self, phi: NDArray[np.float64], t_s: NDArray[np.float64]) -> NDArray:
         """Return the current in A at times whose line phase (cycles, ascending) is `phi`."""
         own = phi - self.half_cycles / 2
-        cycle = np.floor(own).astype(np.int64) - self.profile.frame_offset(self.channel)
+        cycle = np.floor(own).astype(np.int64) - self._offset
         frame, within = np.divmod(cycle, self.profile.frame_cycles)
         sign = np.zeros(len(phi))
         for k in np.unique(frame):
@@ -71,7 +76,11 @@ class ModelledEndpoint:
                 payload = self.payload(len(self.sent), start_s)
                 self.sent.append((start_s, payload))
                 symbols = bytearray(FRAME_SYMBOLS)
-                encode_into(symbols, payload, self.eid, self.channel)
+                word, check = bytearray(payload), None
+                if self.seal:
+                    length = self.profile.frame_cycles
+                    check = self.seal(word, int(k) * length + self._offset)
+                encode_into(symbols, word, self.eid, self.channel, check)
                 self._symbols = 1 - 2 * np.frombuffer(symbols, np.int8)
                 self._frame = int(k)
             sign[here] = self._symbols[within[here] // self.profile.cycles_per_symbol]

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.signal import spectrogram, welch
 
@@ -11,26 +10,12 @@ from endpoint.line.profile import FIRST_GAP, LAST_GAP, Profile
 from wattline.collector.receiver import Receiver
 from wattline.collector.records import Frame
 from wattline.errors import WattlineError
-from wattline.line import recording
+from wattline.line import figures, recording
 
 _BAND_HZ = (60 * FIRST_GAP, 60 * (LAST_GAP + 1))
 # A frame in ten is lost here; margins are counted from it.
 _THRESHOLD_DB = 1.5
 _MAX_POINTS = 40_000
-
-
-def _axes(title: str, xlabel: str, ylabel: str):
-    figure = Figure(figsize=(8.2, 4.6), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
-    return figure, axes
-
-
-def _save(figure: Figure, path: Path) -> None:
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise WattlineError(f"{path}: the picture cannot be written ({error}).") from error
 
 
 def _frames(rate_sps: int, voltage: NDArray, current: NDArray, profile: Profile) -> list[Frame]:
@@ -56,11 +41,11 @@ def spectrum(
     size = min(len(current), 1 << 18 if profile.cycles_per_symbol > 32 else 1 << 15)
     hz, density = welch(current, rate_sps, "hann", size)
     shown = (hz > 30) & (hz < 1200)
-    figure, axes = _axes("Line current", "frequency in Hz", "dB re 1 A²/Hz")
+    figure, axes = figures.axes("Line current", "frequency in Hz", "dB re 1 A²/Hz")
     axes.plot(hz[shown], 10 * np.log10(density[shown] + 1e-30), linewidth=0.5)
     axes.axvspan(*_BAND_HZ, color="tab:green", alpha=0.08, label="band of the uplink")
     axes.legend()
-    _save(figure, path)
+    figures.save(figure, path)
 
 
 def waterfall(
@@ -75,12 +60,12 @@ def waterfall(
     hz, t_s, density = spectrogram(current, rate_sps, "hann", rate_sps // 4, rate_sps // 8)
     shown = (hz > _BAND_HZ[0] - 10) & (hz < _BAND_HZ[1] + 10)
     thin = max(len(t_s) // 1000, 1)
-    figure, axes = _axes("Line current against time", "frequency in Hz", "time in s")
+    figure, axes = figures.axes("Line current against time", "frequency in Hz", "time in s")
     image = 10 * np.log10(density[shown][:, ::thin].T + 1e-30)
     low, high = np.percentile(image, [5, 99.7])
     mesh = axes.pcolormesh(hz[shown], t_s[::thin], image, vmin=low, vmax=high, shading="auto")
     figure.colorbar(mesh, label="dB re 1 A²/Hz")
-    _save(figure, path)
+    figures.save(figure, path)
 
 
 def constellation(
@@ -99,12 +84,12 @@ def constellation(
     points = np.concatenate([f.symbols for f in frames])[:_MAX_POINTS]
     mean_db = np.mean([f.ebn0_db for f in frames])
     title = f"{len(frames)} frames, mean Eb/N0 {mean_db:.1f} dB"
-    figure, axes = _axes(title, "in phase", "quadrature")
+    figure, axes = figures.axes(title, "in phase", "quadrature")
     axes.plot(points.real, points.imag, ".", markersize=1.5, alpha=0.4)
     axes.axhline(0, color="0.7", linewidth=0.5)
     axes.axvline(0, color="0.7", linewidth=0.5)
     axes.set_aspect("equal")
-    _save(figure, path)
+    figures.save(figure, path)
 
 
 def budget(
@@ -121,7 +106,7 @@ def budget(
     channels = sorted(by_channel)
     ebn0_db = np.array([by_channel[n].ebn0_db for n in channels])
     hz = np.array(channels) * 60 / profile.cycles_per_symbol
-    figure, axes = _axes(
+    figure, axes = figures.axes(
         f"Link budget of {len(channels)} endpoints", "carrier in Hz", "Eb/N0 in dB"
     )
     axes.vlines(hz, _THRESHOLD_DB, ebn0_db, linewidth=1)
@@ -129,4 +114,4 @@ def budget(
     axes.axhline(_THRESHOLD_DB, color="tab:red", label="10 % of frames lost")
     margin = float(np.min(ebn0_db) - _THRESHOLD_DB)
     axes.legend(title=f"least margin {margin:.1f} dB")
-    _save(figure, path)
+    figures.save(figure, path)

@@ -65,16 +65,26 @@ def read(path: Path, rate_sps: int | None = None) -> tuple[int, NDArray, NDArray
     return rate_sps, voltage, current
 
 
+def _is_real(samples: NDArray) -> bool:
+    return samples.dtype.kind in "fiu"
+
+
 def _read_wav(path: Path) -> tuple[int, NDArray, NDArray]:
-    rate_sps, samples = wavfile.read(path, mmap=True)
+    try:
+        rate_sps, samples = wavfile.read(path, mmap=True)
+    except ValueError:
+        # Samples of 24 bits cannot be mapped.
+        rate_sps, samples = wavfile.read(path)
     if samples.ndim != 2 or samples.shape[1] != 2:
         raise ValueError
+    if samples.dtype == np.uint8:
+        samples = samples.astype(np.int16) - 128
     return int(rate_sps), samples[:, 0], samples[:, 1]
 
 
 def _read_npy(path: Path) -> tuple[NDArray, NDArray]:
     samples = np.load(path, mmap_mode="r", allow_pickle=False)
-    if samples.ndim != 2 or 2 not in samples.shape or not np.isrealobj(samples):
+    if samples.ndim != 2 or 2 not in samples.shape or not _is_real(samples):
         raise ValueError
     if samples.shape[1] != 2:
         samples = samples.T
@@ -87,7 +97,7 @@ def _read_npz(path: Path) -> tuple[int, NDArray, NDArray]:
         rate_sps = int(arrays["rate_sps"])
     if voltage.ndim != 1 or voltage.shape != current.shape:
         raise ValueError
-    if not (np.isrealobj(voltage) and np.isrealobj(current)):
+    if not (_is_real(voltage) and _is_real(current)):
         raise ValueError
     return rate_sps, voltage, current
 

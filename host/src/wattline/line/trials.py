@@ -16,7 +16,7 @@ from endpoint.line.frame import encode_into, frame_crc
 from endpoint.line.payload import REGISTER, pack_into
 from endpoint.line.profile import FIELD, FRAME_SYMBOLS
 from wattline.collector.decoder import THOROUGH, decode
-from wattline.collector.forecast import register_forecast
+from wattline.collector.forecast import forecast
 from wattline.collector.neighbours import REACH, Neighbours
 from wattline.collector.symbols import scrambler, signs_of
 from wattline.line.drift import MOTIONS, Drift
@@ -103,8 +103,8 @@ def phase_only(
             encode_into(sent, payload, eid, channel)
             signs = 1 - 2 * np.frombuffer(sent, np.int8)
             y = signs * np.exp(1j * _phases(kind, rng)) + _noise(rng, (FRAME_SYMBOLS,), variance)
-            forecast = _forecast(fields, rng) if history else None
-            decoded = decode(y.astype(np.complex64), variance, channel, [eid], sizes, forecast)
+            expected = _forecast(fields, rng) if history else None
+            decoded = decode(y.astype(np.complex64), variance, channel, [eid], sizes, expected)
             lost += decoded is None or decoded.payload != payload
             wrong += decoded is not None and decoded.payload != payload
         return Tally(frames, lost, wrong)
@@ -113,6 +113,10 @@ def phase_only(
 
 
 _CHANNELS = np.array(FIELD.channels())
+
+
+# The last reading is an hour old.
+_HISTORY_S = 3600.0
 
 
 def _forecast(fields: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -128,7 +132,7 @@ def _forecast(fields: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.f
         "demand": demand,
         "request": age,
     }
-    return register_forecast(before)
+    return forecast(REGISTER, before, _HISTORY_S)
 
 
 def near_far(
