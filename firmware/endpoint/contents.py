@@ -19,7 +19,7 @@ from endpoint.metering import rows
 from endpoint.metering.calendar import DAY_S, date
 from endpoint.metering.engine import MAXIMUM
 from endpoint.metering.tou import NO_RATE
-from endpoint.metering.voltage import ABOVE_B, B_HIGH, B_LOW, BELOW_B, DAY_ROW, classify
+from endpoint.metering.voltage import ABOVE_B, B_HIGH, B_LOW, BELOW_B, classify
 
 _HOUR_S = const(3600)
 _HALF_HOUR_S = const(1800)
@@ -264,7 +264,7 @@ class Contents:
         if not ring.read(ring.next - 1, self._row):
             return False
         _, low_dv, high_dv, low_s, high_s, mean_dv, outside_min, _, _, samples = (
-            struct.unpack_from(DAY_ROW, self._row)
+            struct.unpack_from(rows.VOLTAGE_DAY_LAYOUT, self._row)
         )
         if not samples:
             return False
