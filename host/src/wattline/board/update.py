@@ -158,12 +158,7 @@ def make_plan(
         CRC-32 of every block in the free slot, its header's first; [] when not known.
     """
     image = release.image
-    known = {(digest, length): offset for _, offset, length, digest in running}
-    copies: list[Copy] = []
-    for _, at, length in release.files():
-        digest = hashlib.sha256(image[at : at + length]).hexdigest()[: 2 * _HASH_BYTES]
-        if (digest, length) in known:
-            copies.append((at, at + length, known[digest, length]))
+    copies = _copies(release, running)
     blocks: dict[int, list[str | tuple[int, int]]] = {}
     sent = copied = present = 0
     for number, at in enumerate(range(0, len(image), BLOCK_BYTES), 1):
@@ -176,6 +171,33 @@ def make_plan(
         sent += sum(len(piece) for piece in pieces if isinstance(piece, str))
         copied += sum(piece[1] for piece in pieces if isinstance(piece, tuple))
     return Plan(blocks, sent, copied, present)
+
+
+def _copies(release: Release, running: list[tuple[str, int, int, str]]) -> list[Copy]:
+    """Return what the running slot has already, as few and as long pieces as there are.
+
+    What stands between two files of one folder follows from the second one's name and length, so
+    neighbours that are neighbours there too make one piece. The module verifies the whole.
+    """
+    image = release.image
+    known = {(digest, length): (path, offset) for path, offset, length, digest in running}
+    copies: list[Copy] = []
+    before = None  # folder of the file before this one, when that was copied under its own name
+    for path, at, length in release.files():
+        digest = hashlib.sha256(image[at : at + length]).hexdigest()[: 2 * _HASH_BYTES]
+        old_path, source = known.get((digest, length), ("", 0))
+        folder = path.rpartition("/")[0] if old_path == path else None
+        if not old_path:
+            before = None
+            continue
+        if folder is not None and folder == before:
+            first, _, first_source = copies[-1]
+            if source - first_source == at - first:
+                copies[-1] = (first, at + length, first_source)
+                continue
+        copies.append((at, at + length, source))
+        before = folder
+    return copies
 
 
 def _pieces(image: bytes, start: int, end: int, copies: list[Copy]) -> list[str | tuple[int, int]]:
