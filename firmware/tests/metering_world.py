@@ -177,6 +177,9 @@ class World:
         self.engine.unpack_schedules_from(self.schedules)
         self.engine.unpack_from(record)
         self.sink.mount(self.engine.placement.sequences)
+        if record is self.old:  # the newer one was lost with what it knew
+            self.record[:] = self.old
+            self.record_is_dark = self.old_is_dark
         self.boot_s = self.true_s
         self.is_timed = known
         self.engine.on_restart(cause, 0, self.true_s if known else 0)
