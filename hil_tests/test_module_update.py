@@ -4,6 +4,7 @@ Most tests put a release into the flash as the updater would have left it; those
 the updater itself let the module do the work. Set WATTLINE_UPDATE_CUTS for more power cuts.
 """
 
+import json
 import os
 import random
 import re
@@ -15,24 +16,46 @@ import threading
 import pytest
 from areas import Area
 from conftest import BOARD
+from console_link import ConsoleLink
+from probe import Probe
 from station import NS_PER_S, Station, meter
 
+from endpoint.optical import access, services
+from endpoint.programming import BAUD_CODES, SERVICE_WINDOW
 from endpoint.store.journal import Journal
 from endpoint.update.install import BLOCK_BYTES, Installer
 from endpoint.update.record import FROZEN, RECORD_BYTES, Record
-from wattline.board.update import Refused, Updater
+from wattline.board import console
+from wattline.board.program import program
+from wattline.board.update import Refused, Updater, check_fits, packed
 from wattline.emulator import DeviceError, Module
 from wattline.emulator.pty import console_port, serve
-from wattline.image import boards, paths
+from wattline.image import boards, paths, uf2
 from wattline.release import keys
 from wattline.release.build import ABI, build_release
+from wattline.release.package import version_text
 
 LAYOUT = boards.data(BOARD)
 STORAGE_AT = LAYOUT.FLASH_BYTES - LAYOUT.STORAGE_BYTES
 CUTS = int(os.environ.get("WATTLINE_UPDATE_CUTS", "20"))
 SEED = 42
 BOOT_S = 3
+# Twenty cuts, each after half as many operations, are most of the 620 that an update takes.
+MOST_OPERATIONS = 50
 
+# Fills the file system to the last byte.
+FILL = """
+file = open('/fill', 'wb')
+size = 4096
+while size:
+    try:
+        file.write(bytes(size))
+        file.flush()
+    except OSError as error:
+        size //= 4
+        last = error.args[0]
+print(last)
+"""
 # Applications of a few lines: they know the start-up interface and nothing else.
 GOOD = """
 import slots
@@ -182,6 +205,76 @@ def test_confirmed_application_that_keeps_failing_gives_way(started, formatted, 
     assert data_of(module.flash) == data_of(formatted)
 
 
+def changed_copy(folder, file, old, new):
+    """Return a copy of the product's sources in which one file differs."""
+    shutil.copytree(paths.checkout() / "firmware" / "endpoint", folder / "endpoint")
+    file = folder / "endpoint" / file
+    text = file.read_text()
+    assert re.search(old, text, re.MULTILINE)
+    file.write_text(re.sub(old, new, text, flags=re.MULTILINE))
+    return folder
+
+
+def after_reset(made, limit_s):
+    """Let the application that runs end in a reset; return the flash of that moment."""
+    seen = []
+    known = made.module.on_reset
+
+    def stop(cause):
+        seen.append(cause)
+        made.module.stop()
+
+    made.module.on_reset = stop
+    until_s = made.now_s + limit_s
+    while not seen and made.now_s < until_s:
+        made.run(until_s - made.now_s)
+    made.module.on_reset = known
+    assert seen, f"no reset in {limit_s} s"
+    return made.module.flash
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_status_tells_why_a_new_application_was_taken_back(
+    image, flash_with, release, versions, key, tmp_path
+):
+    """The product itself before and after; in between one that crashes, hangs, reads no meter.
+
+    What crashes or hangs changes no byte of the data; the one without a meter is the product.
+    """
+    _, product = versions
+    made = Station(BOARD, image, Memory(flash_with()).install(product, key, confirmed=True))
+    meter_here = meter()
+    made.plug(meter_here)
+    made.until("read", 8)
+    impatient = changed_copy(tmp_path, "update/trial.py", r"15 \* 60000", "20000")
+    stories = [
+        (release(CRASHES, "18.1.0"), "rejected 18.1.0 (failed at start: ValueError)", 3, True),
+        (release(HANGS, "18.2.0"), "rejected 18.2.0 (watchdog)", 13, True),
+        (
+            build_release(BOARD, source=impatient).signed(key),
+            f"rejected {version_text(product.manifest.version)} (no meter read)",
+            30,
+            False,
+        ),
+    ]
+    for offered, reason, limit_s, leaves_data in stories:
+        made.module.power_cut()
+        left = made.module.flash
+        made.module.flash = Memory(left).install(offered, key)
+        if not leaves_data:
+            made.plug(None)
+        made.module.power_on()
+        flash = after_reset(made, limit_s)
+        assert data_of(flash) == data_of(left) or not leaves_data
+        made.plug(meter_here)
+        event = made.until("read", 15)
+        assert event["total_wh"] == made.served_wh()[0]
+        status = made.status()
+        assert (status["application"], status["slot_b"]) == ("a", reason)
+        assert (status["state"], status["trial"]) == ("running", False)
+
+
 class Prompt:
     """The raw prompt after a soft reset, as mpremote reaches it; no application has run."""
 
@@ -208,7 +301,15 @@ def test_module_installs_a_release_itself(started, formatted, release, key):
         updater.plan(release(GOOD))
     updater.install_keys([key.public])
     offered = release(GOOD)
-    updater.send(updater.plan(offered))
+    plan = updater.plan(offered)
+    for piece, reason in (
+        (packed(bytes(200_000)), "longer"),
+        ("AAAA", "damaged"),
+        ("", "damaged"),
+    ):
+        with pytest.raises(Refused, match=reason):
+            updater.call("put", 1, [piece])
+    updater.send(plan)
     cycles = module.cycles
     updater.finish()
     assert module.cycles - cycles < 20_000_000
@@ -220,6 +321,75 @@ def test_module_installs_a_release_itself(started, formatted, release, key):
     assert memory_of(module).record.active == 0
 
 
+def with_broken_application(image, folder):
+    """Return an image whose frozen application cannot be imported: one of its names is damaged."""
+    content = bytearray(image.read_bytes())
+    _, flat = uf2.unpack(bytes(content))
+    name = b"endpoint/books.py\0"
+    found = [match.start() for match in re.finditer(re.escape(name), flat)]
+    for at in (start + len("endpoint/bo") for start in found):
+        # 256 bytes of payload in each block of 512, behind a head of 32.
+        place = at // 256 * 512 + 32 + at % 256
+        assert content[place : place + 1] == b"o"
+        content[place] ^= 1
+    broken = folder / "broken.uf2"
+    broken.write_bytes(content)
+    return broken
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_safe_mode_when_nothing_starts_and_the_way_out(image, formatted, release, key, tmp_path):
+    """Both slots and the frozen application fail; prompt, status and update still work."""
+    flash = Memory(formatted).install(release(CRASHES), key, confirmed=True)
+    flash = Memory(flash).install(release(DOES_NOT_IMPORT, "18.2.0"), key, confirmed=True)
+    module = Module(with_broken_application(image, tmp_path), flash)
+    resets, heard = [], bytearray()
+    module.on_reset = resets.append
+    module.console.on_data = heard.extend
+    while b"safe mode" not in heard and module.now_ns < 40 * NS_PER_S:
+        module.run_for_ns(NS_PER_S)
+    assert len(resets) == 12
+    status = json.loads(module.exec(console.ASK))
+    assert (status["application"], status["failed_starts"]) == ("safe mode", 12)
+    assert status["last_failure"] == "failed at start"
+    assert (status["slot_a"], status["slot_b"]) == ("confirmed 18.1.0", "confirmed 18.2.0")
+    assert data_of(module.flash) == data_of(formatted)
+    module.run_for_ns(10 * NS_PER_S)
+    assert len(resets) == 12, "it stays until somebody comes"
+    updater = Updater(Prompt(module))
+    assert updater.report()["active"] == "b"
+    updater.send(updater.plan(release(GOOD, "18.3.0")))
+    updater.finish()
+    heard.clear()
+    module.console.on_data = heard.extend
+    module.reset()
+    module.run_for_ns(BOOT_S * NS_PER_S)
+    assert b"good a" in heard
+    assert data_of(module.flash) == data_of(formatted)
+
+
+def test_file_system_that_does_not_mount_or_is_full(image, flash_with, release, key):
+    """Updates need no file system; a module whose file system is full is programmed and runs."""
+    flash = bytearray(Memory(flash_with()).install(release(GOOD), key))
+    files_at = STORAGE_AT + LAYOUT.FILES_AT
+    flash[files_at : files_at + 2 * BLOCK_BYTES] = bytes(2 * BLOCK_BYTES)
+    module = Module(image, bytes(flash))
+    heard = bytearray()
+    module.console.on_data = heard.extend
+    module.run_for_ns(BOOT_S * NS_PER_S)
+    assert b"good a" in heard
+    assert data_of(module.flash) == data_of(bytes(flash))
+    full = Module(image, flash_with())
+    assert "28" in full.exec(FILL, 60)
+    # A file as small as the settings lies in its folder's own blocks: there is room even now.
+    program(full, {"eid": 77, "form": "2S"})
+    made = Station(BOARD, image, full.flash, meter())
+    made.until("read", 8)
+    status = made.status()
+    assert (status["state"], status["eid"]) == ("running", 77)
+
+
 def test_updater_does_nothing_while_an_application_has_run(started, formatted, release, key):
     module = started(Memory(formatted).install(release(GOOD), key, confirmed=True), 1)
     with pytest.raises(DeviceError, match="an application has run since the last reset"):
@@ -229,10 +399,11 @@ def test_updater_does_nothing_while_an_application_has_run(started, formatted, r
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory, key):
     """This application, once as version 11 and once as it is."""
-    old = tmp_path_factory.mktemp("old")
-    shutil.copytree(paths.checkout() / "firmware" / "endpoint", old / "endpoint")
+    old = changed_copy(
+        tmp_path_factory.mktemp("old"), "version.py", r'^VERSION = ".*"', 'VERSION = "11.0.0"'
+    )
     file = old / "endpoint" / "version.py"
-    text = re.sub(r'^VERSION = ".*"', 'VERSION = "11.0.0"', file.read_text(), flags=re.MULTILINE)
+    text = file.read_text()
     file.write_text(re.sub(r"FIRMWARE_VERSION = \d+", "FIRMWARE_VERSION = 11", text))
     return build_release(BOARD, source=old).signed(key), build_release(BOARD).signed(key)
 
@@ -260,31 +431,128 @@ def test_R42_version_11_becomes_one_that_streams(image, flash_with, versions, ke
     assert status["slot_b"].startswith("confirmed")
 
 
+# Road, rate, and what at most an update of all files and of one file may take, in s.
+ROADS = [("USB", 0, 40, 15), ("port", 115200, 60, 20), ("port", 9600, 260, 45)]
+
+
+def open_console(made, rate_bps):
+    """Return a link to the prompt: over USB, or through a service window at `rate_bps`."""
+    if not rate_bps:
+        return ConsoleLink(made.module)
+    uart = made.module.uart[LAYOUT.PROGRAM_UART]
+    probe = Probe(made.module, uart)
+    code = next(code for code in BAUD_CODES if services.BAUDS[code] == rate_bps)
+    assert probe.open(b"ADMIN-PASS") == services.OK
+    asked = probe.procedure(SERVICE_WINDOW, (1800).to_bytes(2, "big") + bytes([code]))
+    assert asked == (access.DONE, b"")
+    assert probe.close() == services.OK
+    made.run(1)
+    uart.line_baud = rate_bps
+    return ConsoleLink(made.module, uart)
+
+
+def measured(made, rate_bps, offered):
+    """Update a running module; return seconds, bytes and turns from Ctrl-C to the trial."""
+    link = open_console(made, rate_bps)
+    started_s = made.now_s
+    link.enter()
+    updater = Updater(link)
+    check_fits(offered, updater.report())
+    plan = updater.plan(offered)
+    updater.send(plan)
+    updater.finish()
+    return {
+        "seconds": round(made.now_s - started_s, 1),
+        "bytes_to_module": link.sent,
+        "bytes_from_module": link.received,
+        "turns": link.turns,
+        "data_sent": plan.sent_bytes,
+        "copied": plan.copied_bytes,
+        "blocks": len(plan.blocks),
+    }
+
+
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("road", "rate_bps", "all_s", "one_s"), ROADS)
+def test_time_and_bytes_of_an_update(
+    image, flash_with, versions, key, tmp_path, road, rate_bps, all_s, one_s
+):
+    """All files, from the frozen application; one file, over what came before."""
+    _, product = versions
+    flash = Memory(flash_with(passwords={"admin_password": "ADMIN-PASS"}))
+    flash.record.keys = [key.public]
+    flash.commit(flash.record)
+    made = Station(BOARD, image, bytes(flash.flash), meter())
+    made.until("read", 8)
+    whole = measured(made, rate_bps, product)
+    changed = changed_copy(tmp_path, "tasks/console.py", "wattline endpoint", "wattline module")
+    one_file = build_release(BOARD, source=changed).signed(key)
+    with_product = Memory(made.module.flash)
+    with_product.record.confirm(0, (0, 0, 0))
+    with_product.commit(with_product.record)
+    made = Station(BOARD, image, bytes(with_product.flash), meter())
+    made.until("read", 8)
+    one = measured(made, rate_bps, one_file)
+    sys.stderr.write(f"{road} {rate_bps}: all files {whole}\n  one file {one}\n")
+    assert whole["seconds"] < all_s and one["seconds"] < one_s
+    changed_bytes = next(n for path, _, n in one_file.files() if path.endswith("/console.mpy"))
+    assert one["data_sent"] < 2 * changed_bytes
+    assert one["copied"] > 0.9 * len(one_file.image)
+
+
+def files_of(flash):
+    """Return the file system; the journal goes on whenever version 11 has a moment to run."""
+    return flash[STORAGE_AT + LAYOUT.FILES_AT :]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
 def test_R42_update_through_mpremote_with_power_cuts(image, flash_with, versions, key, tmp_path):
     """11 → current with real mpremote sessions that lose power at random; nothing is lost.
 
     Every attempt runs until a flash operation drawn at random is cut; the last one to its end.
+    A quarter as many cuts follow while the new application is on trial.
     """
     eleven, current = versions
     flash = Memory(flash_with()).install(eleven, key, confirmed=True)
+    made = Station(BOARD, image, flash, meter())
+    before = made.until("read", 8)
+    made.module.power_cut()
+    flash = made.module.flash
     chance = random.Random(SEED)
     file = tmp_path / "current.release"
     file.write_bytes(current.pack())
-    data = data_of(flash)
+    files = files_of(flash)
     for number in range(CUTS + 1):
-        cut = (chance.randrange(1, 120), chance.random()) if number < CUTS else None
-        flash = attempt(image, flash, file, cut, tmp_path)
-        assert data_of(flash) == data, f"cut {number}: {cut}, seed {SEED}"
+        cut = (chance.randrange(1, MOST_OPERATIONS), chance.random()) if number < CUTS else None
+        flash, said = attempt(image, flash, file, cut, tmp_path)
+        how = f"cut {number}: {cut}, seed {SEED}; {said[-500:]}"
+        assert files_of(flash) == files, how
         record = Memory(flash).record
-        assert record.active == 0 and record.slots[0].state == 2
-        if record.trial() is not None:
-            break
-    assert Memory(flash).record.trial() == 1
+        assert record.active == 0 and record.slots[0].state == 2, how
+        assert (record.trial() is None) == (number < CUTS), how
+    made.module.flash = flash
+    for _ in range(CUTS // 4):
+        made.module.power_on()
+        made.module.cut_at_operation(chance.randrange(1, 12), chance.random())
+        made.run(6)
+        made.module.power_cut()
+        made.run(chance.random())
+        assert files_of(made.module.flash) == files
+    made.module.cut_at_operation(1 << 30, 0)
+    made.module.power_on()
+    after = made.until("read", 8)
+    assert after["total_wh"] == made.served_wh()[0] >= before["total_wh"]
+    assert after["commits"] > before["commits"]
+    made.run(12)
+    status = made.status()
+    assert (status["application"], status["trial"]) == ("b", False)
+    assert int(status["version"].split(".")[0]) >= 12
 
 
 def attempt(image, flash, file, cut, folder):
-    """Update through a pseudo terminal; return the flash when the session or the power ends."""
+    """Update through a pseudo terminal; return flash and words when session or power ends."""
     module = Module(image, flash)
     link = folder / "module"
     port = console_port(module, link)
@@ -298,14 +566,14 @@ def attempt(image, flash, file, cut, folder):
     server = threading.Thread(target=serve, args=(module, [port], None, over), daemon=True)
     server.start()
     command = [sys.executable, "-c", "from wattline.cli import main; main()", "update", file]
-    command += ["--role", "mas", "--role-version", "3.2", "--port", link, "--no-wait"]
+    command += ["--role", "mas", "--role-version", "3.2", "--usb", link, "--no-wait"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     while process.poll() is None and module.powered:
         server.join(0.2)
     if process.poll() is None:
         process.kill()
-    process.wait()
+    said = process.communicate()[0].decode()
     finished.set()
     server.join()
     port.close()
-    return module.flash
+    return module.flash, said
