@@ -1,9 +1,12 @@
 """The books: engine, journal, rings and input log behind one commit (E-10, O-6)."""
 
+import struct
+
 from flash_model import TEARS, FlashModel, PowerCut
 from metering_world import Dice
 from world_house import POLL_S, House, Stored, copy_flash
 
+from endpoint.books import OPEN_ROW_HEAD
 from endpoint.line import command
 from endpoint.metering import rows, tou
 from endpoint.metering.engine import CRASH, POWER, PROGRAMMED, RECORD_BYTES, WATCHDOG
@@ -76,6 +79,16 @@ def test_first_start_begins_a_log_with_a_keyframe():
     again.read()
     kinds = _kinds(Stored(house.flash).entries())
     assert kinds[-5:-2] == [inputlog.KEYFRAME, inputlog.NOTE, inputlog.RESTART]
+
+
+def test_N4_the_open_row_is_the_end_of_the_log():
+    house = _house(20)
+    number, count = struct.unpack_from(OPEN_ROW_HEAD, house.books.open_row())
+    stored_number, stored_count, stored_row = Stored(house.flash).log[-1]
+    assert (number, count) == (stored_number, stored_count)
+    head_bytes = struct.calcsize(OPEN_ROW_HEAD)
+    assert house.books.open_row()[head_bytes:] == bytes(stored_row[:count])
+    assert Stored(house.flash).entries()[-1].at_ms == house.now_ms
 
 
 def test_E10_a_start_finds_the_state_of_the_newest_commit():
