@@ -16,7 +16,8 @@ import asyncio
 app.main()
 """
 WAITS = "async def fault(self, *given):\n    await asyncio.Event().wait()"
-FAILS = "async def fault(self, *given):\n    raise ValueError('planted')"
+# A real one, not planted: there is no megabyte.
+FAILS = "async def fault(self, *given):\n    bytearray(1 << 20)"
 # Asleep for the emulator's sake: for the other tasks it is as bad as a loop without end.
 BLOCKS = "import time\nasync def fault(self, *given):\n    time.sleep(100)"
 
