@@ -162,7 +162,7 @@ def test_sealed_frame_opens_with_its_key_and_frame_number_only(encrypted):
 
 @pytest.mark.soak
 def test_noise_is_refused_in_a_million_frames():
-    """1,000,000 frames of noise, one identity each, all lists: a quarter of an hour of one core."""
+    """1,000,000 frames of noise, one identity each, all lists: a quarter of an hour."""
     rng = np.random.default_rng(6)
     for n in range(1_000_000):
         both = rng.normal(0, np.sqrt(0.5), (2, 280))
