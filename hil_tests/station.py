@@ -144,6 +144,18 @@ class Station:
                 break
 
 
+_LABEL = """
+from machine import unique_id
+from endpoint.module import label
+print(label(unique_id()).decode(), end='')
+"""
+
+
+def label_of(image):
+    """Return the first password of a module with this image."""
+    return Module(image).exec(_LABEL).encode()
+
+
 def pulses(edges):
     """Return ``(rise_ns, width_ns)`` of every pulse that is complete."""
     return [

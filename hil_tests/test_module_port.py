@@ -4,12 +4,11 @@ import json
 
 import pytest
 from probe import Probe
-from station import meter
+from station import label_of, meter
 
 from endpoint import programming
 from endpoint.line import command
 from endpoint.optical import access, services
-from wattline.emulator import Module
 from wattline.image import boards
 
 PASSWORDS = {
@@ -18,11 +17,6 @@ PASSWORDS = {
     "admin_password": "ADMIN-PASS",
 }
 READ, WRITE, ADMIN = (secret.encode() for secret in PASSWORDS.values())
-LABEL = """
-from machine import unique_id
-from endpoint.module import label
-print(label(unique_id()).decode(), end='')
-"""
 PROGRAM_UART = boards.data("FASY_0624_0004").PROGRAM_UART
 
 
@@ -54,7 +48,7 @@ def running(station):
 
 
 def test_R57_a_virgin_module_is_programmed_through_its_port(image, station):
-    label = Module(image).exec(LABEL).encode()
+    label = label_of(image)
     station = station(meter(), programmed=False)
     station.run(3)
     probe = probe_at(station)
