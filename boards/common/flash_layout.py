@@ -4,7 +4,7 @@ Offsets `_AT` count from the start of the storage area, which is all of `rp2.Fla
 of the chip. Everything is whole erase blocks of 4096 bytes.
 
 Source of the sizes: journal and rings as docs/journal.md reckons their wear; a slot holds the
-compiled application with room for half as much again; files need little.
+compiled application, which fills nine tenths of it; files need little.
 """
 
 FLASH_BYTES = 2 * 1024 * 1024

@@ -14,6 +14,7 @@ _SCRATCH2 = const(0x40058014)
 _MARK = const(0x2A000000)
 _MARK_MASK = const(0x3F000000)
 _BAUD_MASK = const(0x00FFFFFF)
+_CHARACTER_BIT_MS = const(13_000)  # 13 bits, to be safe
 
 
 def lend(uart, baud_bps):
@@ -33,13 +34,15 @@ def resume(number, tx, rx):
     """Lend UART `number` again after a soft reset, if its window is open; GPIO `tx`, `rx`."""
     marked = mem32[_SCRATCH2]
     if marked & _MARK_MASK == _MARK:
+        baud_bps = marked & _BAUD_MASK
         dupterm(
             UART(
                 number,
-                marked & _BAUD_MASK,
+                baud_bps,
                 tx=Pin(tx),
                 rx=Pin(rx, Pin.IN, Pin.PULL_UP),
                 rxbuf=512,
-                timeout=0,
+                # The console drops what it cannot write in time: a character needs as long.
+                timeout=_CHARACTER_BIT_MS // baud_bps + 2,
             )
         )
