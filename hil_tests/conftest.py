@@ -8,23 +8,52 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from station import Station
+from board_rig import BoardModule, BoardStation, read_wiring
+from station import BOARD, EID, Station
 
 from wattline.bench.options import Options
 from wattline.bench.rig import Rig
 from wattline.board.program import program
 from wattline.emulator import Module
+from wattline.errors import WattlineError
 from wattline.image.build import build_image
-
-BOARD = "FASY_0624_0004"
-EID = 0x00C0FFEE
 
 # What a shell starts in the background is deaf to Ctrl-C, and so is what that starts in turn.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--rig",
+        metavar="FILE",
+        help="test a real board, wired as this TOML file says; all it holds is lost (docs/rig.md)",
+    )
+
+
 @pytest.fixture(scope="session")
-def built(tmp_path_factory):
+def board_module(request):
+    """The real module of `--rig`; None without it."""
+    file = request.config.getoption("--rig")
+    if not file:
+        yield None
+        return
+    try:
+        module = BoardModule(read_wiring(file), BOARD)
+    except WattlineError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+    yield module
+    module.close()
+
+
+@pytest.fixture(scope="session")
+def emulated(board_module):
+    """Skip what cannot be done with a real board."""
+    if board_module:
+        pytest.skip("needs the emulated module: it is started from an image and flash of its own")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory, emulated):
     """The image of the 240 V board, built once; at once when nothing has changed.
 
     It is a copy: whoever builds again while the tests run does not change what they test.
@@ -61,6 +90,14 @@ def module(firmware, formatted):
     return Module(firmware, formatted)
 
 
+def give_settings(module, passwords, settings):
+    """Give a blank module its settings and passwords."""
+    program(module, {"eid": EID, "form": "2S", "poll_s": 10, **settings})
+    if passwords:
+        text = json.dumps({name: secret.encode().hex() for name, secret in passwords.items()})
+        module.exec(f"with open('/keys.json', 'w') as file: file.write({text!r})")
+
+
 @pytest.fixture(scope="session")
 def flash_with(image):
     """Return a function that gives the flash of a module programmed with the settings asked for.
@@ -69,33 +106,40 @@ def flash_with(image):
     """
     known = {}
 
-    def programmed(passwords=None, **settings):
-        settings = {"eid": EID, "form": "2S", "poll_s": 10, **settings}
+    def flash(passwords=None, **settings):
         key = json.dumps([settings, sorted((passwords or {}).items())])
         if key not in known:
             module = Module(image)
-            program(module, settings)
-            if passwords:
-                text = json.dumps(
-                    {name: secret.encode().hex() for name, secret in passwords.items()}
-                )
-                module.exec(f"with open('/keys.json', 'w') as file: file.write({text!r})")
+            give_settings(module, passwords, settings)
             known[key] = module.flash
         return known[key]
 
-    return programmed
+    return flash
 
 
 @pytest.fixture(scope="session")
-def station(image, flash_with):
+def station(request, board_module):
     """Return a function that gives a `Station`: settings by name, the rest as there.
 
     With ``programmed=False`` it is one that nobody has given settings.
     """
 
-    def made(meter=None, mains_on=False, programmed=True, **settings):
-        flash = flash_with(**settings) if programmed else None
-        return Station(BOARD, image, flash, meter, mains_on)
+    def emulated(meter, mains_on, is_programmed, passwords, settings):
+        flash_with = request.getfixturevalue("flash_with")
+        flash = flash_with(passwords, **settings) if is_programmed else None
+        return Station(BOARD, request.getfixturevalue("image"), flash, meter, mains_on)
+
+    def real(meter, mains_on, is_programmed, passwords, settings):
+        board_module.wipe()
+        if is_programmed:
+            give_settings(board_module, passwords, settings)
+        made = BoardStation(board_module, BOARD, meter, mains_on)
+        board_module.reset()
+        return made
+
+    def made(meter=None, mains_on=False, programmed=True, passwords=None, **settings):
+        make = real if board_module else emulated
+        return make(meter, mains_on, programmed, passwords, settings)
 
     return made
 

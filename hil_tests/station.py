@@ -9,6 +9,8 @@ from wattline.meter.focus_al import FocusAL
 from wattline.meter.load import Load
 from wattline.meter.port import MeterPort
 
+BOARD = "FASY_0624_0004"
+EID = 0x00C0FFEE
 NS_PER_S = 1_000_000_000
 MAINS_HZ = 60
 # 1 Wh a second: what is lost in a second shows.
@@ -52,16 +54,21 @@ class Station:
 
     def __init__(self, board, image, flash=None, meter=None, mains_on=False):
         wiring = boards.data(board)
-        self.module = module = Module(image, flash)
-        self.events, self.resets, self.edges = [], [], []
+        module = Module(image, flash)
+        self.resets, self.edges = [], []
         self.mains_on = mains_on
-        self._uart = module.uart[wiring.OPTICAL_UART]
-        self.plug(meter)
         MainsInput(module, wiring.ZERO_CROSSING_PIN, self._crossings())
         module.gpio(wiring.CARRIER_GATE_PIN).on_edge(
             lambda t, level: self.edges.append((t, level))
         )
         module.on_reset = lambda cause: self.resets.append((cause, self.now_s))
+        self._connect(module, wiring, meter)
+
+    def _connect(self, module, wiring, meter):
+        self.module = module
+        self.events = []
+        self._uart = module.uart[wiring.OPTICAL_UART]
+        self.plug(meter)
         module.console.on_data = self._received
         module.console.on_connect = self._connected
         self._line = b""

@@ -1,7 +1,7 @@
 """Both ways over waveforms: commands through the converter, answers through the carrier."""
 
 import pytest
-from conftest import BOARD
+from station import BOARD
 
 from endpoint.line import payload
 from endpoint.line.command import DEMAND_RESET, DONE, pack

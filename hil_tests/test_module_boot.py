@@ -2,8 +2,7 @@
 
 import pytest
 from areas import Area
-from conftest import BOARD
-from station import NS_PER_S, Station, carrier, meter
+from station import BOARD, NS_PER_S, Station, carrier, meter
 
 from endpoint.store.journal import RECORD_MAX_BYTES, Journal
 from wattline.image import boards

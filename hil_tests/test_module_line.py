@@ -1,8 +1,7 @@
 """The carrier at the pin, from the mains that lead it to the receiver that reads it."""
 
 import pytest
-from conftest import EID
-from station import MAINS_HZ, NS_PER_S, carrier, meter, pulses
+from station import EID, MAINS_HZ, NS_PER_S, carrier, meter, pulses
 
 from endpoint.line.profile import BENCH
 from wattline.collector.receiver import Receiver

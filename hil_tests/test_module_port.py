@@ -182,6 +182,10 @@ def test_service_window_lends_the_console_and_closes_by_itself(own):
         uart.send(b"\x04")  # a soft reset, as mpremote begins its work
         own.run(1)
     assert b"raw REPL" in heard
+    heard.clear()
+    uart.send(b"for n in range(30): print('%064d' % n)\n\x04")
+    own.run(2.5)
+    assert heard.startswith(b"OK" + b"".join(b"%064d\r\n" % n for n in range(30))), heard
     uart.send(b"\x02import machine; machine.reset()\r")
     own.until("read", 15)
     heard.clear()

@@ -8,8 +8,7 @@ import sys
 import threading
 
 import pytest
-from conftest import EID
-from station import NS_PER_S, carrier, meter
+from station import EID, NS_PER_S, carrier, meter
 
 from wattline.emulator.pty import console_port, serve
 

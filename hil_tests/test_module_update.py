@@ -15,10 +15,9 @@ import threading
 
 import pytest
 from areas import Area
-from conftest import BOARD
 from console_link import ConsoleLink
 from probe import Probe
-from station import NS_PER_S, Station, meter
+from station import BOARD, NS_PER_S, Station, meter
 
 from endpoint.optical import access, services
 from endpoint.programming import BAUD_CODES, SERVICE_WINDOW

@@ -14,7 +14,7 @@ _SCRATCH2 = const(0x40058014)
 _MARK = const(0x2A000000)
 _MARK_MASK = const(0x3F000000)
 _BAUD_MASK = const(0x00FFFFFF)
-_CHARACTER_BIT_MS = const(13_000)  # 13 bits, to be safe
+_FIFO_BIT_MS = const(32 * 10_000)  # the transmitter's FIFO, ten bits for each character
 
 
 def lend(uart, baud_bps):
@@ -35,6 +35,8 @@ def resume(number, tx, rx):
     marked = mem32[_SCRATCH2]
     if marked & _MARK_MASK == _MARK:
         baud_bps = marked & _BAUD_MASK
+        # The console drops what does not fit in time; there is room when the FIFO is empty.
+        patience_ms = _FIFO_BIT_MS // baud_bps + 2
         dupterm(
             UART(
                 number,
@@ -42,7 +44,7 @@ def resume(number, tx, rx):
                 tx=Pin(tx),
                 rx=Pin(rx, Pin.IN, Pin.PULL_UP),
                 rxbuf=512,
-                # The console drops what it cannot write in time: a character needs as long.
-                timeout=_CHARACTER_BIT_MS // baud_bps + 2,
+                timeout=patience_ms,
+                timeout_char=patience_ms,
             )
         )
