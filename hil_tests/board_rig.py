@@ -13,10 +13,11 @@ import tomllib
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 import serial
-from station import Station
+from station import WATCH, Station
 
 from wattline.emulator.repl import RawRepl
 from wattline.errors import WattlineError
@@ -29,6 +30,7 @@ _LOOK_AGAIN_S = 0.1
 _SHOW_UP_S = 15.0
 _RESTART_S = 1.0  # a chip that restarts is gone for less than this
 _WIPE_S = 60.0
+_ASK_AGAIN_S = 4.0
 
 # All of the storage becomes as blank as on a new chip; blank blocks are not worn.
 _WIPE = """
@@ -59,6 +61,8 @@ class Wiring:
         Command that pulls the RUN pin low for an instant.
     zero_crossings : bool
         Whether a 60 Hz square wave is on the zero-crossing input, always.
+    patience : int
+        Factor on how long an event may take to come, for what is slower than a board.
     """
 
     usb: str
@@ -68,6 +72,7 @@ class Wiring:
     power_on: str = ""
     run: str = ""
     zero_crossings: bool = False
+    patience: int = 1
 
 
 def read_wiring(path):
@@ -106,10 +111,6 @@ class Lacking:
         pytest.skip(f"needs the emulated module: a board has no {type(self).__name__}.{name}")
 
 
-def _skip(_self, *_value):
-    pytest.skip("needs the emulated module: a rig does not reach into the flash chip")
-
-
 class BoardConsole(Lacking):
     """The USB console; see `wattline.emulator.console.UsbConsole`.
 
@@ -119,8 +120,9 @@ class BoardConsole(Lacking):
     on_data, on_connect : callable or None
     """
 
-    def __init__(self, name):
+    def __init__(self, name, on_gone):
         self._name = name
+        self._on_gone = on_gone
         self._port = None
         self._look_ns = 0
         self.on_data = self.on_connect = None
@@ -156,6 +158,7 @@ class BoardConsole(Lacking):
             data = self._port.read(_MOST_BYTES)
         except (serial.SerialException, OSError):
             self.close()
+            self._on_gone()
             return
         if data and self.on_data:
             self.on_data(data)
@@ -219,6 +222,9 @@ class Uarts:
 class BoardModule(Lacking):
     """One module on the bench; see `wattline.emulator.Module`.
 
+    A restart shows as a console that goes away. Nothing tells why: `on_reset` is called with a
+    cause that equals whatever it is compared with.
+
     Parameters
     ----------
     wiring : Wiring
@@ -231,8 +237,7 @@ class BoardModule(Lacking):
         One sentence, when a port cannot be had.
     """
 
-    on_reset = None
-    flash = on_flash_operation = property(_skip, _skip)
+    flash = property(lambda self: self._no_flash(), lambda self, _: self._no_flash())
 
     def __init__(self, wiring, board):
         self.wiring = wiring
@@ -240,7 +245,8 @@ class BoardModule(Lacking):
         self._stopped = False
         self._due, self._order = [], itertools.count()
         self.powered = True
-        self.console = BoardConsole(wiring.usb)
+        self.on_reset = self.on_flash_operation = None
+        self.console = BoardConsole(wiring.usb, self._has_gone)
         self._repl = RawRepl(self)
         data = boards.data(board)
         numbers = {data.OPTICAL_UART: wiring.optical, data.PROGRAM_UART: wiring.programming}
@@ -322,9 +328,14 @@ class BoardModule(Lacking):
         self._gone()
         self.wait_until_connected()
 
+    def _has_gone(self):
+        if self.on_reset:
+            self.on_reset(ANY)
+
     def _gone(self):
         self.console.close()
-        self.run_for_ns(int(_RESTART_S * _NS_PER_S))
+        self._has_gone()
+        self.run_for_ns(int(_RESTART_S * _NS_PER_S) * self.wiring.patience)
 
     # Python on the module
 
@@ -345,7 +356,10 @@ class BoardModule(Lacking):
         """Make settings, keys, journal, slots and files as blank as on a new chip, and restart."""
         self.exec(_WIPE, _WIPE_S)
         self.reset()
-        self.run_for_ns(_NS_PER_S)  # it formats its file system
+        self.run_for_ns(_NS_PER_S * self.wiring.patience)  # it formats its file system
+
+    def _no_flash(self):
+        pytest.skip("needs the emulated module: a rig does not reach into the flash chip")
 
     def close(self):
         """Let all ports go."""
@@ -367,7 +381,20 @@ class BoardStation(Station):
         if mains_on and not module.wiring.zero_crossings:
             pytest.skip("needs zero crossings: feed them and say zero_crossings in the rig file")
         self._mains_on = mains_on
+        self.resets = []
         self._connect(module, boards.data(board), meter)
+
+    def until(self, name, limit_s):
+        """Let time pass until the console tells of an event; see `Station.until`."""
+        deadline_s = self.now_s + limit_s * self.module.wiring.patience
+        while True:
+            try:
+                return super().until(name, min(_ASK_AGAIN_S, deadline_s - self.now_s))
+            except TimeoutError:
+                if self.now_s >= deadline_s:
+                    raise
+            # What was said to a module in the middle of its start may be lost.
+            self.module.console.write(WATCH)
 
     @property
     def mains_on(self):
@@ -381,9 +408,9 @@ class BoardStation(Station):
     def edges(self):
         pytest.skip("needs the emulated module: a rig does not time the carrier gate's edges")
 
-    @property
-    def resets(self):
-        pytest.skip("needs the emulated module: a rig does not see why the chip restarted")
+    def busy_cycles(self):
+        """Return 0: a rig does not count."""
+        return 0
 
 
 def _command(text):

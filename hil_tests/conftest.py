@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from board_rig import BoardModule, BoardStation, read_wiring
-from station import BOARD, EID, Station
+from station import BOARD, EID, LABEL, Station
 
 from wattline.bench.options import Options
 from wattline.bench.rig import Rig
@@ -135,6 +135,7 @@ def station(request, board_module):
             give_settings(board_module, passwords, settings)
         made = BoardStation(board_module, BOARD, meter, mains_on)
         board_module.reset()
+        made.resets.clear()
         return made
 
     def made(meter=None, mains_on=False, programmed=True, passwords=None, **settings):
@@ -142,6 +143,13 @@ def station(request, board_module):
         return make(meter, mains_on, programmed, passwords, settings)
 
     return made
+
+
+@pytest.fixture(scope="session")
+def label(request, board_module):
+    """The first password of the module under test; the next `station` restarts it."""
+    module = board_module or Module(request.getfixturevalue("image"))
+    return module.exec(LABEL).encode()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ BOARD = "FASY_0624_0004"
 EID = 0x00C0FFEE
 NS_PER_S = 1_000_000_000
 MAINS_HZ = 60
+WATCH = b"\rwatch\r"
 # 1 Wh a second: what is lost in a second shows.
 STEADY_1_WH_PER_S = {"profile": "steady", "scale": 3.0}
 
@@ -61,12 +62,12 @@ class Station:
         module.gpio(wiring.CARRIER_GATE_PIN).on_edge(
             lambda t, level: self.edges.append((t, level))
         )
-        module.on_reset = lambda cause: self.resets.append((cause, self.now_s))
         self._connect(module, wiring, meter)
 
     def _connect(self, module, wiring, meter):
         self.module = module
         self.events = []
+        module.on_reset = lambda cause: self.resets.append((cause, self.now_s))
         self._uart = module.uart[wiring.OPTICAL_UART]
         self.plug(meter)
         module.console.on_data = self._received
@@ -124,6 +125,10 @@ class Station:
         self.module.console.write(b"\x03")
         self.run(0.05)
 
+    def busy_cycles(self):
+        """Return the cycles of the chip so far, those of waiting for the flash chip too."""
+        return self.module.cycles
+
     def served_wh(self):
         """Return the meter's forward and reverse register as it served them last."""
         return self.meter.reads[-1][1:]
@@ -134,7 +139,7 @@ class Station:
 
     def _connected(self):
         self._line = b""
-        self.module.console.write(b"\rwatch\r")
+        self.module.console.write(WATCH)
 
     def _received(self, data):
         *lines, self._line = (self._line + data).split(b"\n")
@@ -151,16 +156,11 @@ class Station:
                 break
 
 
-_LABEL = """
+LABEL = """
 from machine import unique_id
 from endpoint.module import label
 print(label(unique_id()).decode(), end='')
 """
-
-
-def label_of(image):
-    """Return the first password of a module with this image."""
-    return Module(image).exec(_LABEL).encode()
 
 
 def pulses(edges):

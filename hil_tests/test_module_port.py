@@ -4,7 +4,7 @@ import json
 
 import pytest
 from probe import Probe
-from station import label_of, meter
+from station import meter
 
 from endpoint import programming
 from endpoint.line import command
@@ -47,8 +47,7 @@ def running(station):
     return made
 
 
-def test_R57_a_virgin_module_is_programmed_through_its_port(image, station):
-    label = label_of(image)
+def test_R57_a_virgin_module_is_programmed_through_its_port(label, station):
     station = station(meter(), programmed=False)
     station.run(3)
     probe = probe_at(station)

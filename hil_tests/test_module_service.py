@@ -72,7 +72,7 @@ def blank(station):
 
 
 @pytest.fixture
-def link(station, tmp_path):
+def link(emulated, station, tmp_path):
     """A served module without mains: a path to its console, and the station behind it.
 
     `station.runs` is set by every mark that the running application puts on the gate pin.

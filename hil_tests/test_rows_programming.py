@@ -8,7 +8,7 @@ import json
 
 import pytest
 from probe import Probe
-from station import STEADY_1_WH_PER_S, label_of, meter
+from station import STEADY_1_WH_PER_S, meter
 
 from endpoint import programming
 from endpoint.optical import services
@@ -47,8 +47,7 @@ class Road:
 class Story:
     """What happened, step by step."""
 
-    def __init__(self, image, station, folder):
-        label = label_of(image)
+    def __init__(self, label, station, folder):
         supply = meter(load={**STEADY_1_WH_PER_S, "nominal_dv": BENCH_DV})
         self.station = station(supply, programmed=False)
         self.record = folder / "work.json"
@@ -79,8 +78,8 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(image, station, tmp_path_factory):
-    return Story(image, station, tmp_path_factory.mktemp("story"))
+def story(label, station, tmp_path_factory):
+    return Story(label, station, tmp_path_factory.mktemp("story"))
 
 
 def test_R22_R24_R25_the_check_list_comes_before_the_first_programming(story):
