@@ -20,6 +20,12 @@ def test_N1_bounds_contain_the_truth_in_honest_lives():
         World(seed, honest=True).live(20)
 
 
+def test_N1_bounds_are_those_of_the_one_step_that_is_divided():
+    """Two registers that step together round once; their shares alone round twice."""
+    for seed in (15655, 19825):
+        World(seed, honest=True).live(25)
+
+
 def test_A3_E10_books_balance_in_wild_lives():
     for seed in range(200, 212):
         World(seed).live(20)

@@ -529,6 +529,13 @@ class Placement:
             return wh
         return -wh if mark & NEGATED else 0
 
+    def _is_one_step(self):
+        """Tell whether both registers step together: the bill knows one step and divides that."""
+        forward, reverse = self.forward, self.reverse
+        if not forward.ends_l or forward.start_l != reverse.start_l:
+            return False
+        return forward.ends_l[0] == reverse.ends_l[0]
+
     def _walk(self, to_l):
         """Go on to the next place where something ends, in one straight piece."""
         forward, reverse = self.forward, self.reverse
@@ -541,8 +548,7 @@ class Placement:
         reverse_wh = reverse.part(at_l, to_l)
         mark = reverse.marks[0]
         signed_wh = self._signed(reverse.steps_wh[0], mark)
-        if forward.ends_l[0] == reverse.ends_l[0] and forward.start_l == reverse.start_l:
-            # The bill knows one step, so that it is one step that is divided.
+        if self._is_one_step():
             whole_wh = forward.steps_wh[0] + signed_wh
             value_wh = part(whole_wh, forward.start_l, forward.ends_l[0], at_l, to_l)
         else:
@@ -556,10 +562,14 @@ class Placement:
             if self._sticky & UNSURE:
                 self._doubt()
         self.at_l = to_l
-        if forward.ends_l[0] == to_l:
-            self._finish(forward, False)
-        if reverse.ends_l[0] == to_l:
-            self._finish(reverse, True)
+        ends_forward, ends_reverse = forward.ends_l[0] == to_l, reverse.ends_l[0] == to_l
+        if ends_forward:
+            self._divide_all(forward, False)
+        if ends_reverse:
+            self._divide_all(reverse, True)
+            reverse.drop()
+        if ends_forward:
+            forward.drop()
 
     def _give(self, forward_wh, reverse_wh, value_wh, mark):
         sign = mark & SIGNS
@@ -596,12 +606,8 @@ class Placement:
         self.hour.flags |= flag
         self.demand.flags |= flag
 
-    def _finish(self, steps, is_reverse):
-        """Leave a step; what began before the open intervals was divided."""
-        self._divide_all(steps, is_reverse)
-        steps.drop()
-
     def _divide_all(self, steps, is_reverse):
+        """Say of a step that ends how sure the open intervals are of what they hold of it."""
         mark = steps.marks[0]
         if is_reverse and not mark & SIGNS:
             return
@@ -623,6 +629,14 @@ class Placement:
         wh = steps.steps_wh[0]
         lit_s = at_l - low_l
         share_wh = part(wh, start_l, end_l, low_l, at_l)
+        if is_reverse and self._is_one_step():
+            # What is left of the one step's share, so that the bounds are those of the value.
+            forward_wh = self.forward.steps_wh[0]
+            whole_wh = forward_wh + self._signed(wh, mark)
+            share_wh = part(whole_wh, start_l, end_l, low_l, at_l)
+            share_wh -= part(forward_wh, start_l, end_l, low_l, at_l)
+            if mark & NEGATED:
+                share_wh = -share_wh
         others_wh = (self._cap_w * (end_l - start_l - lit_s) + _SLACK_WH_S) // _S_PER_H
         most_wh = max(min(wh, (self._cap_w * lit_s + _SLACK_WH_S) // _S_PER_H), share_wh)
         least_wh = 0 if mark & VAGUE else min(max(0, wh - others_wh), share_wh)
