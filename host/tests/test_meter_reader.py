@@ -301,3 +301,23 @@ def test_bad_line_gives_the_right_reading_or_a_named_error(fault, rate, seed, le
     rig.poll(rig.now_ns + MINUTE_NS)
     assert reader.error == errors.OK, "a clean line is read again"
     assert_true(reader.reading, meter)
+
+
+def test_G3_a_display_that_somebody_changes_is_noticed_within_the_hour():
+    """What the reader looks at once an hour costs less than a twentieth of all bytes."""
+    meter = FocusAL(display=(7,) * 4)
+    reader = FocusReader()
+    rig = Rig(meter, reader)
+    rig.poll()
+    before = reader.display
+    meter.display.set_items((7, 0))
+    first = sum(rig.bytes.values())
+    for minute in range(1, 60):
+        rig.poll(minute * MINUTE_NS)
+        assert_true(reader.reading, meter)
+        assert reader.display is before
+    steady = (sum(rig.bytes.values()) - first) / 59
+    rig.poll(61 * MINUTE_NS)
+    assert_true(reader.reading, meter)
+    assert reader.display.items[:2] == [7, 0] != before.items[:2]
+    assert first - steady < 60 * steady / 20

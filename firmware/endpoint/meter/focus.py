@@ -2,7 +2,8 @@
 
 The first session learns the meter (identity, formats, where the registers are); each later
 one fetches the proof of the patch, the serial number and the needed registers, and nothing
-else. Any refusal or odd field makes the reader forget what it learned and learn again.
+else. Any refusal or odd field makes the reader forget what it learned and learn again; it does so
+once an hour in any case, since nothing else would tell of a display that somebody has changed.
 
 Context: any. Allocates: when it learns and when something fails; a steady poll of a meter with
 integer formats allocates nothing.
@@ -50,6 +51,7 @@ _ATTEMPTS = const(2)  # sessions per poll: one more after a lost link or a chang
 _QUIET_MS = const(7000)  # after a lost link: longer than the meter's own 6 s of patience
 _BUSY_MS = const(500)
 _BUSY_TRIES = const(20)  # per poll
+_LEARN_AGAIN_MS = const(3_600_000)
 
 _TERMINATE = bytes([services.TERMINATE])
 _IDENTIFY = bytes([services.IDENTIFY])
@@ -135,6 +137,7 @@ class FocusReader:
         self._patch = patch
         self._net_only = net_only
         self._layout = None
+        self._learned_ms = 0
         self._items: Any = None
         self.display = None
         self.shows = 0
@@ -216,10 +219,6 @@ class FocusReader:
         self.detail = self._table << 16 | self._client.error
         next(self._life)
 
-    def forget(self):
-        """Learn the meter anew at the next poll."""
-        self._layout = None
-
     def show(self, base, items):
         """Have the next poll put `items` behind the first `base` records of the display.
 
@@ -258,6 +257,8 @@ class FocusReader:
             self.done = True
             yield
             attempts = _ATTEMPTS
+            if self._now_ms - self._learned_ms >= _LEARN_AGAIN_MS:
+                self._layout = None
             while attempts:
                 attempts -= 1
                 learned = self._layout is not None
@@ -455,6 +456,7 @@ class FocusReader:
             self._patch,
             self._net_only,
         )
+        self._learned_ms = self._now_ms
         self._serial_raw = raw
         self.serial = _text(raw, config.bcd_ids)
 
