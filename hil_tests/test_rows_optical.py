@@ -19,6 +19,7 @@ from endpoint.metering import rows
 from endpoint.module import DISPLAY_DIFFERS, DISPLAY_FULL, NOT_LOGGING
 from wattline.meter.focus_al import FocusAL
 from wattline.meter.load import Load
+from wattline.programmer.display import Display, of_status, sentences
 
 POLL_S = 10
 ONE_POLL_S = POLL_S + 5
@@ -282,6 +283,24 @@ def test_R89_R91_R97_items_are_added_behind_the_meters_own(story):
     assert now_items[8:] == GUESTS[:8]
     status = story.step("second").status
     assert (status["display_added"], status["display_dropped"]) == (8, 3)
+
+
+def test_R98_the_preview_is_what_the_meter_then_shows(story):
+    """What `wattline display` foretells from the first read."""
+    used, items = story.before
+    foretold, dropped = Display(tuple(items[:used]), used).with_items(GUESTS)
+    now_used, now_items = story.step("second").places
+    assert tuple(now_items[:now_used]) == foretold.records
+    assert len(dropped) == story.step("second").status["display_dropped"]
+    shown = of_status(story.step("frozen").status)
+    assert shown == foretold
+
+
+def test_R90_R96_too_many_records_are_said_in_plain_words(story):
+    shown, dropped = of_status(story.step("frozen").status).with_items(GUESTS)
+    over, full = sentences(shown, dropped)
+    assert "shows 8 records" in over and "no more than 5" in over
+    assert "Maximum number of display records reached" in full
 
 
 def test_R94_R95_too_many_items_set_the_bit(story):

@@ -147,6 +147,7 @@ class Module:
     def __init__(self, settings, forms, version, report):
         self._base, self._own = self._read_display()
         self._seen = None
+        self._meters = 0  # records of the display that are the meter's own
         self._display_bits = 0
         self.dropped = 0
         self.settings = settings
@@ -273,6 +274,7 @@ class Module:
             return BAD_ARGUMENT
         files.replace(SETTINGS_FILE, json.dumps(changed).encode())
         self.settings = changed
+        self._seen = None  # the next read puts what is wanted now on the meter's display
         self.apply(changed)
         return DONE
 
@@ -296,6 +298,8 @@ class Module:
             "interface_bits": self.bits(),
             "display_added": len(self._own),
             "display_dropped": self.dropped,
+            "display_records": self._seen.items if self._seen else [],
+            "display_meters": self._meters,
         }
 
     def bits(self):
@@ -321,7 +325,7 @@ class Module:
         if shown is None or shown is self._seen:
             return
         self._seen = shown
-        base = shown.base(self._base, self._own)
+        base = self._meters = shown.base(self._base, self._own)
         wanted = self._wanted()
         _, self.dropped, is_full = (
             gates.display_plan(base, len(wanted)) if wanted else (0, 0, False)

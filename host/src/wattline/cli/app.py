@@ -16,6 +16,7 @@ COMMANDS = {
     "benchmark": "Measure the emulator and the firmware.",
     "collect": "Decode a recording of the line.",
     "command": "Give a module a command through its programming port.",
+    "display": "See and set which items a meter's display shows.",
     "dump": "Read all tables of a C12.18 device.",
     "emulator": "Run a firmware image on the emulated board.",
     "flash": "Write an image into a blank board and verify that it runs.",
