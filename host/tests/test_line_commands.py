@@ -5,6 +5,8 @@ symbol by symbol and decoded by the collector's own decoder. What the waveforms 
 tested elsewhere.
 """
 
+import random
+
 import pytest
 from line_desk import LineDesk
 
@@ -18,6 +20,7 @@ from endpoint.metering import rows
 from wattline.bench.story import schedule_body
 from wattline.downlink import frames
 from wattline.downlink.keys import ReleasedKeys
+from wattline.errors import WattlineError
 
 EID = 4711
 ROOT = bytes(range(16))
@@ -28,6 +31,7 @@ NOW_S = 1_780_354_860
 GROUP = 7
 SETTINGS = {"eid": EID, "form": "2S", "profile": "bench"}
 _FRAMES = 40
+LOSS, RESTARTS = 0.2, 5
 # From an hour before a UTC day through all of it.
 _LIFE_MIN = 26 * 60
 
@@ -235,3 +239,71 @@ def test_a_group_command_is_carried_out_by_its_beacon_and_answered(ends):
     desk.hear(frames.released(KEYS.element(slot), address, slot, pack(codes.FREEZE, (9,))))
     desk.hear(frames.beacon(KEYS.element(slot), slot, 5000, 10))
     assert desk.engine.demand.resets == 1
+
+
+class LossyEnds(Ends):
+    """A head-end on a line that loses a fifth of the frames each way, and is patient."""
+
+    def __init__(self, seed):
+        super().__init__(seal=False, encrypt=False)
+        self.dice = random.Random(seed)
+        self.restarts = 0
+
+    def is_lost(self):
+        return self.dice.random() < LOSS
+
+    def send(self, text):
+        """Send a command; return the result and data of its answer, or None."""
+        self.counter += 1
+        if not self.is_lost():
+            self.desk.hear(frames.individual(self.key, EID, self.counter, text))
+        for _ in range(_FRAMES):
+            kind, fields = self.next()
+            if kind == payload.ACK and fields["reference"] == self.counter & 0xFFFF:
+                return None if self.is_lost() else fields
+        return None
+
+    def restart(self):
+        """Let the module start anew, from what its flash and files hold."""
+        self.desk.start()
+        self.restarts += 1
+
+
+def to_send(report, begin, parts, body):
+    """Return what a transfer needs next, after the module's report of it, if that came."""
+    if report is None:
+        return []
+    try:
+        return [parts[index] for index in frames.missing_parts(report["data"], len(body))]
+    except WattlineError:  # the module knows of no such transfer
+        return [begin]
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_R86_a_schedule_arrives_whole_or_not_at_all(seed):
+    """T-11: over the line only, a fifth of all frames lost, five restarts at any step."""
+    ends, body = LossyEnds(seed), schedule_body()
+    begin, *parts = frames.transfer(9, codes.SCHEDULE, body)
+    activate = pack(codes.SCHEDULE_ACTIVATE, (2026 & 0xFF, 0))
+    with ends.desk as desk:
+        for _ in range(100):
+            ends.send(pack(codes.SET_TIME, (NOW_S, 0, 0)))
+            report = ends.send(pack(codes.TRANSFER_QUERY, (9,)))
+            for text in to_send(report, begin, parts, body):
+                ends.send(text)
+                assert desk.module.staged() in (b"", body)
+                if ends.restarts < RESTARTS and ends.dice.random() < 1 / 4:
+                    ends.restart()
+                    break
+            answer = ends.send(activate)
+            schedule = desk.engine.tariff.schedule_at(NOW_S)
+            assert schedule is None or schedule.data == body
+            if answer and answer["result"] == codes.DONE and ends.restarts == RESTARTS:
+                break
+            if desk.module.staged() == body and ends.restarts < RESTARTS:
+                ends.restart()
+        assert ends.restarts == RESTARTS
+        assert answer["result"] == codes.DONE
+        assert desk.engine.tariff.schedule_at(NOW_S).identity == 2026
+        ends.restart()
+        assert desk.engine.tariff.schedule_at(NOW_S).data == body
