@@ -141,7 +141,7 @@ class FocusAL(Provider):
         firmware=(1, 0),
         purchased=date(2010, 1, 4),
         device_id=None,
-        packet_bytes=256,
+        packet_bytes=512,
         packets=255,
     ):
         if not 0 < len(serial) <= 16:
