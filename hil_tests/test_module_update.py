@@ -472,7 +472,7 @@ def measured(made, rate_bps, offered):
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(10800)
 @pytest.mark.parametrize(("road", "rate_bps", "all_s", "one_s"), ROADS)
 def test_time_and_bytes_of_an_update(
     image, flash_with, versions, key, tmp_path, road, rate_bps, all_s, one_s
